@@ -1,0 +1,63 @@
+# Everything from nothing but Python (3.11 or later) and make. `make help` lists the rest.
+
+PYTHON ?= python3
+ORDERS ?= 10000
+SEED ?= 7
+
+BIN := .venv/bin
+UV := .uv/bin/uv
+READY := .venv/.ready
+SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen
+
+PYTEST := $(BIN)/pytest -n 2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo example test test-nojit test-bounds check bench golden clean
+
+help:  ## list these targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY)  ## write an example world, settle it under the three models, tell what happened
+	@$(BIN)/rangli demo
+
+example: $(READY)  ## write an example world into build/example (ORDERS=10000 SEED=7)
+	@$(BIN)/rangli example --orders $(ORDERS) --shops 50 --seed $(SEED) --out build/example
+
+test: $(READY)  ## unit tests, properties and doctests; no network, warnings are errors
+	@$(PYTEST)
+
+test-nojit: $(READY)  ## the same tests with kernels as plain Python: an int64 overflow is a failing warning
+	@NUMBA_DISABLE_JIT=1 $(PYTEST)
+
+test-bounds: $(READY)  ## the same tests, smaller, with every array index of a kernel checked
+	@NUMBA_BOUNDSCHECK=1 HYPOTHESIS_PROFILE=small $(PYTEST) tests
+
+check: $(READY)  ## format, lint, types, layers, house rules
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/pytest -q tests/test_tidy.py
+
+bench: $(READY)  ## measure the kernels and the main job beside C, the oracle and an ORM
+	@$(BIN)/python -m bench
+
+golden: $(READY)  ## rewrite the golden files; read the difference like code
+	@$(BIN)/pytest --golden tests
+
+clean:  ## remove all that make has built, the environment too
+	rm -rf .venv .uv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
+	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The environment: uv in a small one of its own, then exactly what uv.lock says. The stamps make later runs instant.
+
+$(READY): pyproject.toml uv.lock $(UV)
+	@echo "Preparing .venv from uv.lock (once)"
+	@UV_PROJECT_ENVIRONMENT=.venv $(SYNC) --all-groups --quiet
+	@touch $@
+
+$(UV):
+	@$(PYTHON) -c 'import sys; sys.exit("Rangli needs Python 3.11 or later; try: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv .uv
+	@.uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@touch $@

@@ -1,0 +1,186 @@
+"""Red packets: each order pays the twenty before it (docs/rules.md, section 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rangli.engine.arith import div, mul_div
+from rangli.engine.book import PACKET_CODE
+from rangli.engine.draw import cut_points
+from rangli.engine.kernel import kernel
+from rangli.engine.out import CLOSED
+from rangli.engine.state import (
+    HEAD,
+    LOT_LEFT,
+    LOT_ORDER,
+    LOT_PAID,
+    LOT_ROOM,
+    LOT_WALLET,
+    OPEN,
+    POT,
+    POT_ACCOUNT,
+    ROOM_LOTS,
+    START,
+)
+from rangli.money import BP_PER_ONE, MICRO_PER_FEN
+
+
+@kernel
+def tier_of(bounds_fen, paid_fen):
+    """The tier of an amount, from 0: the first whose inclusive upper bound is not below it."""
+    tier = 0
+    while tier < bounds_fen.shape[0] and paid_fen > bounds_fen[tier]:
+        tier += 1
+    return tier
+
+
+@kernel
+def cap_fen(packets, paid_fen):
+    """The most that an order of ``paid_fen`` may receive in packets; the fraction of a fen is nobody's."""
+    return mul_div(paid_fen, packets.exit_received_bp, BP_PER_ONE)
+
+
+@kernel
+def has_room(row, lots):
+    """Whether one more lot fits into the queue's block, after sliding its open lots to the front if need be."""
+    if row[HEAD] + row[OPEN] < row[ROOM_LOTS]:
+        return True
+    if row[HEAD] == 0:
+        return False
+    to = row[START]
+    first = to + row[HEAD]
+    for column in range(lots.shape[0]):
+        for i in range(row[OPEN]):
+            lots[column, to + i] = lots[column, first + i]
+    row[HEAD] = 0
+    return True
+
+
+@kernel
+def hand_out(packets, row, lots, scratch, payer, seed, order, out, n):
+    """Cut the queue's pot among its window and write one transfer for each packet.
+
+    row     : int64 (6,)        the queue's row of Queues.rows, written
+    lots    : int64 (5, lots)   Queues.lots, written
+    scratch : int64 (3, 101)    Queues.scratch
+    payer   : wallet account of the one who pays        seed : the order's key for draws
+    order   : index of the order in its batch           n    : next transfer of ``out``
+    Returns the fen handed out and in how many packets.
+    """
+    first, count, pot = row[START] + row[HEAD], row[OPEN], row[POT]
+    places, cuts = scratch[0], scratch[1]
+    window = _window(packets, lots[LOT_WALLET], first, count, payer, places)
+    issue = div(div(pot * window, packets.per_order), MICRO_PER_FEN)
+    if issue == 0:
+        return np.int64(0), np.int64(0)
+    window = min(window, issue)
+    cut_points(seed, issue, window - 1, scratch[2], cuts)
+    cuts[window - 1] = issue
+
+    rooms, lefts, wallets = lots[LOT_ROOM], lots[LOT_LEFT], lots[LOT_WALLET]
+    source = row[POT_ACCOUNT]
+    to = out.transfers
+    orders, sources, amounts = to.order[n : n + window], to.source[n : n + window], to.amount[n : n + window]
+    destinations, codes = to.destination[n : n + window], to.code[n : n + window]
+    cut_off = np.int64(0)
+    before = np.int64(0)
+    for i in range(window):
+        at = places[i]
+        part = cuts[i] - before
+        before = cuts[i]
+        paid = min(part, rooms[at])
+        cut_off += part - paid
+        rooms[at] -= paid
+        lefts[at] -= 1
+        amounts[i] = paid * MICRO_PER_FEN
+        destinations[i] = wallets[at]
+        orders[i] = order
+        sources[i] = source
+        codes[i] = PACKET_CODE
+    if cut_off:
+        cut_off = _spread(places, rooms, cut_off, amounts)
+    row[POT] = pot - (issue - cut_off) * MICRO_PER_FEN
+    _close(packets, row, lots, places[window - 1] + 1 - first, out)
+    return issue - cut_off, window
+
+
+@kernel
+def _window(packets, wallets, first, count, payer, places):
+    """Write the places of the oldest open lots, at most ``per_order``; how many. With ``skip_own`` the payer's are passed over."""
+    if not packets.skip_own:
+        window = min(count, packets.per_order)
+        for i in range(window):
+            places[i] = first + i
+        return window
+    window = np.int64(0)
+    for at in range(first, first + count):
+        if window == packets.per_order:
+            break
+        if wallets[at] != payer:
+            places[window] = at
+            window += 1
+    return window
+
+
+@kernel
+def _spread(places, rooms, cut_off, amounts):
+    """Give what the caps cut off to lots with room, oldest first, on top of their packets; what still remains."""
+    for i in range(amounts.shape[0]):
+        more = min(cut_off, rooms[places[i]])
+        rooms[places[i]] -= more
+        amounts[i] += more * MICRO_PER_FEN
+        cut_off -= more
+    return cut_off
+
+
+@kernel
+def _close(packets, row, lots, span, out):
+    """Take the closed lots out of the first ``span``, oldest first, and move the open ones up behind them."""
+    first = row[START] + row[HEAD]
+    rooms, lefts = lots[LOT_ROOM, first : first + span], lots[LOT_LEFT, first : first + span]
+    closed = np.int64(0)
+    last = np.int64(-1)
+    for i in range(span):
+        if lefts[i] == 0 or rooms[i] == 0:
+            _write_closed(packets, row, lots, first + i, out)
+            closed += 1
+            last = i
+    if last >= closed:  # an open one stands before a closed one
+        gap = np.int64(0)
+        for i in range(last, -1, -1):
+            if lefts[i] == 0 or rooms[i] == 0:
+                gap += 1
+            else:
+                for column in range(lots.shape[0]):
+                    lots[column, first + i + gap] = lots[column, first + i]
+    row[HEAD] += closed
+    row[OPEN] -= closed
+
+
+@kernel
+def _write_closed(packets, row, lots, at, out):
+    """One row of Out.closed."""
+    closed = out.closed[out.count[CLOSED]]
+    paid_fen = lots[LOT_PAID, at]
+    closed[0] = lots[LOT_ORDER, at]
+    closed[1] = lots[LOT_WALLET, at]
+    closed[2] = row[POT_ACCOUNT]
+    closed[3] = paid_fen
+    closed[4] = packets.exit_packets - lots[LOT_LEFT, at]
+    closed[5] = cap_fen(packets, paid_fen) - lots[LOT_ROOM, at]
+    out.count[CLOSED] += 1
+
+
+@kernel
+def join(packets, row, lots, order_number, wallet, paid_fen, out):
+    """The order joins its queue last. The caller has made sure of room (``has_room``)."""
+    at = row[START] + row[HEAD] + row[OPEN]
+    lots[LOT_ORDER, at] = order_number
+    lots[LOT_WALLET, at] = wallet
+    lots[LOT_PAID, at] = paid_fen
+    lots[LOT_ROOM, at] = cap_fen(packets, paid_fen)
+    lots[LOT_LEFT, at] = packets.exit_packets
+    if lots[LOT_ROOM, at] == 0:
+        _write_closed(packets, row, lots, at, out)
+    else:
+        row[OPEN] += 1

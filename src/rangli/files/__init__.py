@@ -1,0 +1,1 @@
+"""Files: orders in, settlements out, and their audit."""

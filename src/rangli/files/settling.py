@@ -1,0 +1,324 @@
+"""Settling a file: orders in, a directory of books out.
+
+    orders.csv ─▶ OrderFile ─▶ resolve names ─▶ Programme.run ─▶ Writer ─▶ DIR/transfers.parquet, lots.parquet, balances.csv,
+                     │                              │                       rejects.csv, summary.json, plan.yaml
+                  rejects                        refused rows
+
+The directory appears whole or not at all: everything is written beside it and renamed at the end. Memory holds one batch, the open
+state and the register of names.
+"""
+
+from __future__ import annotations
+
+import csv
+import secrets
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from rangli.engine.draw import SECRET_BYTES, siphash_strings
+from rangli.engine.out import SETTLED, STATUS_NAMES, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT
+from rangli.errors import FileRefused, RowsRefused
+from rangli.files.orders import NAMES, OrderFile, OrderRows, Reject, reject
+from rangli.files.writing import LotsFile, TransfersFile
+from rangli.ledger import Books
+from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT
+from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE
+from rangli.money import print_micro, print_percent, print_yuan
+from rangli.plan import CompiledPlan
+from rangli.settle import Chunk, Orders, Programme
+
+TRANSFERS: Final = "transfers.parquet"
+LOTS: Final = "lots.parquet"
+BALANCES: Final = "balances.csv"
+REJECTS: Final = "rejects.csv"
+SUMMARY: Final = "summary.json"
+PLAN: Final = "plan.yaml"
+
+KIND_OF_COLUMN: Final = {
+    "consumer": CONSUMER,
+    "merchant": MERCHANT,
+    "referrer": CONSUMER,
+    "referrer2": CONSUMER,
+    "recruiter": AGENT,
+}
+"""Whom a bare name means; all others are agents. In the parties' columns ``merchant:<name>`` and so on says it outright."""
+
+Progress = Callable[[int], None]
+
+
+class Summary(NamedTuple):
+    """What a run came to; summary.json holds the same."""
+
+    plan: str
+    version: str
+    orders: int
+    rejected: int
+    duplicates: int
+    transfers: int
+    paid_fen: int
+    concession_micro: int
+    returned_micro: int
+    by_code: dict[str, dict[str, Any]]
+    trial_balance_micro: int
+    units: dict[str, int]
+    state_hash: str
+    secret: str
+    days: list[dict[str, str]]
+    periods: list[dict[str, int]]
+    extra_columns: list[str]
+
+
+class Resolver:
+    """Names of order rows to holder numbers, in an order that no cutting into batches changes."""
+
+    def __init__(self, programme: Programme) -> None:
+        self.programme = programme
+
+    def party(self, rows: OrderRows) -> NDArray[np.int32]:
+        """(n, ORDER_PARTIES) holder numbers; new names get theirs row by row, and within a row in the order of NAMES."""
+        party = np.full((len(rows.row), len(NAMES)), -1, np.int32)
+        new: list[tuple[int, int, int, int, str]] = []
+        numbers: list[NDArray[np.int32]] = []
+        for column, field in enumerate(NAMES):
+            coded = rows.names[field]
+            names = coded.dictionary.to_pylist()
+            known = np.full(len(names) + 1, -1, np.int32)
+            unknown = []
+            for place, name in enumerate(names):
+                kind, bare = kind_and_name(field, name)
+                known[place] = self.programme.accounts.find(kind, bare)
+                if known[place] < 0:
+                    unknown.append((place, kind, bare))
+            numbers.append(known)
+            if unknown:
+                first = _first_rows(coded, len(names))
+                new += [(int(first[place]), column, place, kind, bare) for place, kind, bare in unknown]
+        for _, column, place, kind, bare in sorted(new):
+            numbers[column][place] = self.programme.holder(kind, bare)
+        for column, field in enumerate(NAMES):
+            party[:, column] = numbers[column][_codes(rows.names[field])]
+        return party
+
+
+def kind_and_name(field: str, name: str) -> tuple[int, str]:
+    """Whom a name in a column means: its kind and the name without it."""
+    if field not in ("consumer", "merchant"):
+        prefix, colon, bare = name.partition(":")
+        if colon and prefix in KIND_NAMES:
+            return KIND_NAMES.index(prefix), bare
+    return KIND_OF_COLUMN.get(field, AGENT), name
+
+
+def _codes(coded: pa.DictionaryArray) -> NDArray[np.int32]:
+    """The indices of a dictionary column, -1 for null."""
+    indices = coded.indices
+    return (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+
+
+def _first_rows(coded: pa.DictionaryArray, values: int) -> NDArray[np.int64]:
+    """The first row of each value of the dictionary."""
+    codes = _codes(coded)
+    first = np.full(values + 1, len(codes), np.int64)
+    np.minimum.at(first, codes, np.arange(len(codes)))
+    return first
+
+
+class Run:
+    """One settlement of one file: settles batch by batch and keeps what the summary needs. ``audit`` runs it again."""
+
+    def __init__(self, compiled: CompiledPlan, source: OrderFile, secret: bytes) -> None:
+        self.programme = Programme(compiled, secret)
+        self.resolver = Resolver(self.programme)
+        self.source = source
+        self.books = Books()
+        self.days: set[int] = set()
+        self.by_code = np.zeros((len(CODE_NAMES), 2), np.int64)
+        self.rejected = 0
+        self.concession_micro = 0
+
+    def batches(self) -> Iterator[tuple[OrderRows, NDArray[np.int32], NDArray[np.uint8], Iterator[Chunk], list[Reject]]]:
+        """Per batch: rows, parties, statuses, its chunks (to be consumed before the next batch) and the rejects of the reading."""
+        for rows, rejects in self.source.batches():
+            party = self.resolver.party(rows)
+            status = np.zeros(len(rows.row), np.uint8)
+            orders = Orders(rows.paid_fen, rows.concession_bp, rows.voucher_fen, rows.day, self._keys(rows), party)
+            yield rows, party, status, self._chunks(orders, status), rejects
+            settled = status == SETTLED
+            self.concession_micro += int((rows.paid_fen[settled] * rows.concession_bp[settled]).sum())
+            refused = [refusal(self.programme, rows, party, int(i), int(status[i])) for i in np.flatnonzero(~settled)]
+            rejects += refused
+            self.rejected += len(rejects)
+
+    def _chunks(self, orders: Orders, status: NDArray[np.uint8]) -> Iterator[Chunk]:
+        """The batch's chunks, each counted and folded onto the balances."""
+        for chunk in self.programme.run(orders, status):
+            if len(chunk.transfers.code):
+                self.books.fold(chunk.transfers)
+                count_codes(chunk.transfers.code, chunk.transfers.amount, self.by_code)
+            yield chunk
+
+    def _keys(self, rows: OrderRows) -> NDArray[np.int64]:
+        """The order's keys for draws."""
+        days, row_of = np.unique(rows.day, return_inverse=True)
+        self.days.update(days.tolist())
+        keys = np.array([self.programme.sip_key(day) for day in days.tolist()], np.int64).reshape(-1, 2)
+        out = np.empty(len(rows.row), np.int64)
+        _, offsets, data = rows.order_id.buffers()
+        if len(out):
+            at = rows.order_id.offset
+            siphash_strings(
+                np.frombuffer(offsets, np.int32)[at : at + len(out) + 1],
+                np.frombuffer(data, np.uint8),
+                row_of.astype(np.int64),
+                keys,
+                out,
+            )
+        return out
+
+    def summary(self) -> Summary:
+        """The figures of the run so far."""
+        tally = self.programme.state.holdings.tally
+        balance = self.books.trial_balance()
+        codes = {
+            CODE_NAMES[code]: {"unit": UNIT_NAMES[UNIT_OF_CODE[code]], "count": int(count), "amount_micro": int(amount)}
+            for code, (count, amount) in enumerate(self.by_code)
+            if count
+        }
+        return Summary(
+            plan=self.programme.compiled.plan.name,
+            version=self.programme.compiled.version,
+            orders=int(tally[0]),
+            rejected=self.rejected,
+            duplicates=self.source.duplicates,
+            transfers=int(self.by_code[:, 0].sum()),
+            paid_fen=int(tally[1]),
+            concession_micro=self.concession_micro,
+            returned_micro=int(tally[2]),
+            by_code=codes,
+            trial_balance_micro=sum(abs(total) for total in balance.values()),
+            units=balance,
+            state_hash=self.programme.hash(),
+            secret=self.programme.secret.hex(),
+            days=[
+                {"day": str(np.datetime64(day, "D")), "commitment": self.programme.commitment(day)} for day in sorted(self.days)
+            ],
+            periods=[{"released_micro": released, "held_micro": held} for released, held in self.programme.periods],
+            extra_columns=self.source.extra_columns,
+        )
+
+
+def count_codes(code: NDArray[np.int8], amount: NDArray[np.int64], by_code: NDArray[np.int64]) -> None:
+    """Add the number and the sum of transfers of each code to by_code (codes, 2)."""
+    from rangli.files.columns import add_by_code  # noqa: PLC0415  (compiled on first use)
+
+    add_by_code(code, amount, by_code)
+
+
+def refusal(programme: Programme, rows: OrderRows, party: NDArray[np.int32], i: int, status: int) -> Reject:
+    """Why the engine refused row i, in words."""
+    terms = programme.terms
+    row, order_id, code = int(rows.row[i]), rows.order_id[i].as_py(), STATUS_NAMES[status]
+    if code == "concession_out_of_range":
+        value, other = int(rows.concession_bp[i]), f"{print_percent(terms.concession_bp_min)}–{print_percent(terms.concession_bp_max)}"
+        return reject(row, order_id, "concession", code, value=print_percent(value), other=other)
+    if status in (VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT):
+        held = int(programme.state.holdings.vouchers[party[i, 0]])
+        other = print_percent(terms.offset_bp) if status == VOUCHERS_OVER_LIMIT else print_micro(held)
+        return reject(row, order_id, "voucher", code, value=print_yuan(int(rows.voucher_fen[i])), other=other)
+    return reject(row, order_id, "amount", code, value=print_yuan(int(rows.paid_fen[i])))
+
+
+def settle_file(
+    compiled: CompiledPlan,
+    plan_text: str,
+    source: OrderFile,
+    out: Path,
+    *,
+    secret: bytes | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Summary:
+    """Settle a file into the directory ``out``, which must not be there or be empty.
+
+    secret   : 32 bytes; None draws a fresh one. It is recorded with its commitments.
+    strict   : settle nothing if any row is refused
+    progress : called with how much of ``source.rows`` is done
+    Raises FileRefused, and RowsRefused under ``strict``.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileRefused(f"{out} 已存在且不为空;请另选一个目录", f"{out} exists and is not empty; choose another directory")
+    part = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    try:
+        run = Run(compiled, source, secret if secret is not None else secrets.token_bytes(SECRET_BYTES))
+        _write(run, part, progress)
+        if strict and run.rejected:
+            raise RowsRefused(
+                f"{run.rejected} 行有问题,--strict 下一行都不结算;不加 --strict 可结算其余各行并列出这些行",
+                f"{run.rejected} row(s) refused, and --strict settles nothing then; without it the rest is settled and they are listed",
+            )
+        summary = run.summary()
+        assert summary.trial_balance_micro == 0
+        write_balances(part / BALANCES, run)
+        (part / PLAN).write_text(plan_text, encoding="utf-8")
+        (part / SUMMARY).write_bytes(msgspec.json.format(msgspec.json.encode(summary._asdict()), indent=2) + b"\n")
+        if out.exists():
+            out.rmdir()
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+    return summary
+
+
+def _write(run: Run, part: Path, progress: Progress | None) -> None:
+    """Settle everything into the three growing files; transfers are written by a second thread while the first settles on."""
+    with (
+        (part / REJECTS).open("w", encoding="utf-8-sig", newline="") as rejects_file,
+        TransfersFile(part / TRANSFERS, run.programme.accounts) as transfers,
+        LotsFile(part / LOTS, run.programme) as lots,
+        ThreadPoolExecutor(1) as writer,
+    ):
+        listed = csv.writer(rejects_file)
+        listed.writerow(("row", "field", "reason", "order_id"))
+        waiting: Future[None] | None = None
+        done = 0
+        for rows, _, status, chunks, rejects in run.batches():
+            for chunk in chunks:
+                lots.closed(chunk.closed)
+                transfers.gather(chunk.transfers)
+            lots.batch(rows, status)
+            if waiting is not None:
+                waiting.result()
+            waiting = writer.submit(transfers.write, transfers.take(rows.order_id))
+            _list_rejects(listed, rejects)
+            if progress is not None:
+                progress(run.source.done - done)
+                done = run.source.done
+        if waiting is not None:
+            waiting.result()
+        lots.finish()
+
+
+def _list_rejects(listed: Any, rejects: list[Reject]) -> None:
+    """Rows of rejects.csv: the reason in Chinese and English beside it."""
+    for one in rejects:
+        listed.writerow((one.row, one.field, f"{one.code}: {one.zh} | {one.en}", one.order_id))
+
+
+def write_balances(path: Path, run: Run) -> None:
+    """balances.csv: every account that was touched, by path."""
+    with path.open("w", encoding="utf-8-sig", newline="") as file:
+        rows = csv.writer(file)
+        rows.writerow(("account", "unit", "amount_micro", "amount"))
+        for row in run.books.rows(run.programme.accounts):
+            rows.writerow((row.path, row.unit, row.amount_micro, print_micro(row.amount_micro)))

@@ -1,0 +1,209 @@
+"""Settle: a batch of orders through a plan, out come transfers. This is the page an auditor reads first.
+
+    orders ──resolve names once──▶ Orders (numbers) ──engine.step──▶ Chunk (transfers, closed lots) ──▶ books, files, journal
+                                        ▲                  │
+                                    day's secret      Programme.state
+
+A ``Programme`` is one plan being run: its compiled terms, its register of accounts, its secret, its state. It knows no file, no clock
+and no generator of chance. The same orders in any batches give the same transfers and the same state, to the byte.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import Final, NamedTuple, Self
+
+import numpy as np
+
+from rangli.engine.draw import commitment, day_secret, sip_key
+from rangli.engine.out import LINES_MAX, PERIOD_DUE, QUEUE_FULL, SETTLED, STATUS_NAMES, STOPPED, WRITTEN, Orders, Out
+from rangli.engine.out import CLOSED as CLOSED_COUNT
+from rangli.engine.release import LINES_PER_LOT, release_period
+from rangli.engine.state import (
+    ORDERS,
+    QUEUES_USED,
+    RELEASE_USED,
+    ROOM_LOTS,
+    State,
+    add_queues,
+    freeze,
+    move_queue,
+    new_state,
+    reserve,
+    state_hash,
+    thaw,
+)
+from rangli.engine.step import queue_of, step
+from rangli.ledger.accounts import MERCHANT, POCKETS, Accounts
+from rangli.ledger.transfers import Transfers
+from rangli.plan import CompiledPlan
+from rangli.plan.terms import Ints
+
+TRANSFERS_ROOM: Final = 1 << 18
+"""Transfers that a step may write before they are handed on: few megabytes, which stay in the processor's cache."""
+
+__all__ = ["LINES_MAX", "SETTLED", "STATUS_NAMES", "Chunk", "Orders", "Programme"]
+
+
+class Chunk(NamedTuple):
+    """What one step wrote, as views that the next step overwrites."""
+
+    transfers: Transfers
+    """``order`` is the row of the batch; -1 for the closing of a period, which stands before the order that follows."""
+    closed: Ints
+    """(n, 6) lots of packets that closed: number of the order (from 0), wallet, pot account, paid fen, packets, received fen."""
+    settled: tuple[int, int]
+    """Rows of the batch that this step went through, as a half-open range; their statuses are final."""
+
+
+class Programme:
+    """One plan being run."""
+
+    def __init__(self, compiled: CompiledPlan, secret: bytes) -> None:
+        self.compiled = compiled
+        self.terms = compiled.terms
+        self.accounts = Accounts(compiled.funds)
+        self.nameless = 0
+        """Holders past the register, for simulations that need numbers and no names."""
+        self.secret = secret
+        self.state: State = reserve(self.terms, new_state(self.terms), len(self.accounts), 0)
+        self.periods: list[tuple[int, int]] = []
+        """Per released period: what it released, and what the dividend pot held before, in micro."""
+        self.pots: list[tuple[int, int, int]] = []
+        """Per queue: the holder number of its pot (ascending), its merchant's, and its tier (from 1)."""
+        self._sip_keys: dict[int, tuple[int, int]] = {}
+        self._out = Out.of(0, TRANSFERS_ROOM)
+
+    # ------------------------------------------------------------ who
+
+    @property
+    def holders(self) -> int:
+        """How many holders there are."""
+        return len(self.accounts) + self.nameless
+
+    def holder(self, kind: int, name: str) -> int:
+        """The number of a holder, given now if it is new; a new merchant gets the pots of its queues with it.
+
+        Numbers are given in the order of the calls, so callers resolve names row by row (docs/rules.md, section 4).
+        """
+        known = self.accounts.find(kind, name)
+        if known >= 0:
+            return known
+        number = self.accounts.number(kind, name)
+        if kind == MERCHANT and self.state.queues is not None:
+            for tier in range(self.terms.packets.tiers_fen.shape[1] + 1):
+                self.pots.append((self.accounts.packets_pot(name, tier + 1), number, tier + 1))
+        return number
+
+    def _seat_merchants(self) -> None:
+        """Queues for the merchants that came since the last batch."""
+        queues = self.state.queues
+        if queues is None or len(self.pots) == queues.used[QUEUES_USED]:
+            return
+        first = int(queues.used[QUEUES_USED])
+        for queue, (_, merchant, tier) in enumerate(self.pots[first:], first):
+            if tier == 1:
+                queues.first_of[merchant] = queue
+                queues.tier_row[merchant] = self.compiled.merchant_tier_rows.get(self.accounts.holders[merchant].name, 0)
+        self.state = add_queues(self.state, [pot * POCKETS for pot, _, _ in self.pots[first:]])
+
+    # ------------------------------------------------------------ chance
+
+    def day_secret(self, day: int) -> bytes:
+        """The secret of a day (days since 1970-01-01, Beijing)."""
+        return day_secret(self.secret, str(np.datetime64(int(day), "D")))
+
+    def commitment(self, day: int) -> str:
+        """What is published before that day."""
+        return commitment(self.day_secret(day))
+
+    def sip_key(self, day: int) -> tuple[int, int]:
+        """The SipHash key of the order ids of that day."""
+        if day not in self._sip_keys:
+            self._sip_keys[day] = sip_key(self.day_secret(day))
+        return self._sip_keys[day]
+
+    # ------------------------------------------------------------ orders
+
+    def run(self, orders: Orders, status: np.ndarray) -> Iterator[Chunk]:
+        """Settle a batch and yield what each step wrote; ``status`` (uint8, one a row) says of each row whether it settled.
+
+        A yielded chunk holds until the next one is asked for. All holders of the batch have been numbered by ``holder``.
+        """
+        rows = len(orders.paid_fen)
+        assert len(status) == rows
+        self.state = reserve(self.terms, self.state, self.holders, rows)
+        self._seat_merchants()
+        out = self._out._replace(status=status)
+        out.count[STOPPED] = 0
+        start = 0
+        while True:
+            upto = step(self.terms, *self.state, orders, start, out)
+            stopped = int(out.count[STOPPED])
+            if out.count[WRITTEN] or out.count[CLOSED_COUNT] or upto > start:
+                yield _chunk(out, start, upto)
+            start = upto
+            if stopped == QUEUE_FULL:
+                assert self.state.queues is not None
+                queue = int(queue_of(self.terms.packets, self.state.queues, orders, start))
+                self.state = move_queue(self.state, queue, 2 * int(self.state.queues.rows[queue, ROOM_LOTS]))
+            elif stopped == PERIOD_DUE:
+                yield self._release(start)
+            elif stopped == 0 and start == rows:
+                return
+
+    def _release(self, at: int) -> Chunk:
+        """Release the period that comes before row ``at`` of the batch."""
+        release, holdings = self.state.release, self.state.holdings
+        assert release is not None
+        out = Out.of(0, int(release.clock[RELEASE_USED]) * LINES_PER_LOT + LINES_MAX)
+        held, released = release_period(self.terms.release, release, holdings.vouchers, holdings.tally, out)
+        self.periods.append((int(released), int(held)))
+        self.state = reserve(self.terms, self.state, self.holders, 0)
+        return _chunk(out, at, at)
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def order_count(self) -> int:
+        """Orders settled so far."""
+        return int(self.state.holdings.tally[ORDERS])
+
+    def names(self) -> bytes:
+        """The register of accounts as bytes: kind, length and name of each holder in order of number."""
+        rows = ((holder.kind, holder.name.encode()) for holder in self.accounts.holders)
+        return b"".join(struct.pack("<BI", kind, len(name)) + name for kind, name in rows)
+
+    def hash(self) -> str:
+        """SHA-256 of the state and of the register, in hex."""
+        self._settle_down()
+        return state_hash(self.terms, self.state, self.holders, self.names())
+
+    def freeze(self) -> tuple[bytes, bytes]:
+        """The register and the state as bytes, for ``thaw``."""
+        self._settle_down()
+        return self.names(), freeze(self.terms, self.state, self.holders)
+
+    def _settle_down(self) -> None:
+        """Room and queues for every holder that has been numbered, so that the state covers the register."""
+        self.state = reserve(self.terms, self.state, self.holders, 0)
+        self._seat_merchants()
+
+    @classmethod
+    def thaw(cls, compiled: CompiledPlan, secret: bytes, names: bytes, frozen: bytes) -> Self:
+        """The programme that was frozen."""
+        programme = cls(compiled, secret)
+        at = 0
+        while at < len(names):
+            kind, length = struct.unpack_from("<BI", names, at)
+            at += struct.calcsize("<BI") + length
+            programme.holder(kind, names[at - length : at].decode())
+        programme.state = thaw(compiled.terms, frozen, len(programme.accounts))
+        return programme
+
+
+def _chunk(out: Out, start: int, upto: int) -> Chunk:
+    """The written part of ``out``."""
+    transfers, closed = int(out.count[WRITTEN]), int(out.count[CLOSED_COUNT])
+    return Chunk(out.transfers.first(transfers), out.closed[:closed], (start, upto))
