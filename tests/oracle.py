@@ -471,11 +471,13 @@ class Programme:
         self._reverse_legs(record, before, after, worth)  # 1, 2
         if record.lot is not None:  # 3
             self._take_back_packets(record.lot, part(record.lot.received_fen))
-        if record.member is not None:  # 4, with a pool
-            self._unmint(record, record.member, burned, part(record.limit_added))
         for lot, minted in record.mints:  # 4, with a release
             self._unearn(lot, part(minted))
+        if record.member is not None:  # 4, with a pool
+            self._unmint(record, record.member, burned, part(record.limit_added))
         self._return_vouchers(record.order, part(record.order.voucher_fen))  # 5
+        if record.member is not None:  # 6
+            self._cascade()
         return self._take_written()
 
     def _reverse_legs(self, record: Record, before_fen: int, after_fen: int, worth: int) -> None:
@@ -494,10 +496,17 @@ class Programme:
                 worth -= gives
             if leg.code == "dividend":
                 gives = min(amount, self._held(DIVIDEND))
-            self._move(giver, f"{merchant}:concession", gives, code)
-            self._move(SURPLUS, f"{merchant}:concession", amount - gives, code)
+            rest = SURPLUS
             if leg.vouchers is not None:
-                self._move(leg.vouchers, VOUCHERS, amount, "refund.voucher")
+                gives, rest = self._vouchers_back(leg.vouchers.removesuffix(":vouchers"), amount)
+            self._move(giver, f"{merchant}:concession", gives, code)
+            self._move(rest, f"{merchant}:concession", amount - gives, code)
+            if leg.vouchers is not None:
+                self._move(leg.vouchers, VOUCHERS, gives, "refund.voucher")
+
+    def _vouchers_back(self, holder: str, amount: int) -> tuple[int, str]:
+        """How many of its vouchers a holder can give back, and the wallet that owes the rest in cash."""
+        return min(amount, self._held(f"{holder}:vouchers", "VOUCHER")), f"{holder}:wallet"
 
     def _take_back_packets(self, lot: Lot, fen: int) -> None:
         """The refunded order's own lot closes and gives back, in proportion, what it has received."""
@@ -514,22 +523,22 @@ class Programme:
         if member.cycle == record.cycle:
             member.limit -= limit
         self._watch(member)
-        self._cascade()
 
     def _unearn(self, lot: PointLot, minted: int) -> None:
         """The lot shrinks; points of it that are gone already are not burned again, what they brought returns."""
-        if minted == 0:
+        if minted == 0 or not lot.open:
             return
         gone = (lot.points - lot.left) * minted // lot.points
         returned = lot.released * minted // lot.points
         self._use_up(lot, minted - gone, "burn")
         lot.points -= minted
         lot.released -= returned
-        if self.plan["release"].get("pays", "vouchers") == "cash":
-            self._move(f"{lot.holder}:wallet", DIVIDEND, returned, "refund.release")
-        else:
-            self._move(RESERVE, DIVIDEND, returned, "refund.release")
-            self._move(f"{lot.holder}:vouchers", VOUCHERS, returned, "refund.voucher")
+        backed = 0
+        if self.plan["release"].get("pays", "vouchers") == "vouchers":
+            backed, _ = self._vouchers_back(lot.holder, returned)
+        self._move(RESERVE, DIVIDEND, backed, "refund.release")
+        self._move(f"{lot.holder}:wallet", DIVIDEND, returned - backed, "refund.release")
+        self._move(f"{lot.holder}:vouchers", VOUCHERS, backed, "refund.voucher")
 
     def _return_vouchers(self, order: Order, fen: int) -> None:
         """The part of the refund that vouchers had paid returns as vouchers, and the merchant gives the cash back."""

@@ -75,17 +75,14 @@ def holder_of(order: Order, party: str) -> str | None:
     """The party of this order as ``kind:name``, or None when it is not there (or is a pot, the platform or a fund)."""
     if party in ("consumer", "merchant"):
         return f"{party}:{encoded(getattr(order, party))}"
-    if party in RANKS:
+    if party in ("referrer", "referrer2", "recruiter", *RANKS):
         name = getattr(order, party.replace(".", "_"))
-        return f"agent:{encoded(name)}" if name else None
-    if party in ("referrer", "referrer2", "recruiter"):
-        name = getattr(order, party)
         if not name:
             return None
         kind, colon, rest = name.partition(":")
         if colon and kind in KINDS:
             return f"{kind}:{encoded(rest)}"
-        return f"{'agent' if party == 'recruiter' else 'consumer'}:{encoded(name)}"
+        return f"{'consumer' if party.startswith('referrer') else 'agent'}:{encoded(name)}"
     return None
 
 
@@ -141,6 +138,8 @@ def share_legs(plan: Plan, order: Order) -> list[Leg]:
     taken: Counter[str] = Counter()
     for share in plan["shares"]:
         party = share["to"]
+        if party == "platform":
+            continue
         amount = linear(share, order.paid_fen, order.concession_bp)
         if share.get("differential"):
             amount = max(0, amount - sum(taken[rank] for rank in RANKS[: RANKS.index(party)]))
@@ -152,7 +151,7 @@ def share_legs(plan: Plan, order: Order) -> list[Leg]:
                 if party == "platform":
                     continue
         holder = holder_of(order, party)
-        if share.get("as", "cash") == "vouchers" and holder is not None:
+        if share.get("as", "cash") == "vouchers" and party == share["to"] and holder is not None:
             legs.append(Leg(RESERVE, amount, "backing", f"{holder}:vouchers"))
         else:
             code = "pot" if party == "packets" else "fund" if party in plan.get("funds", []) else party

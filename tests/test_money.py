@@ -180,7 +180,13 @@ NOT_PERCENT = r"""
 '0.2'       no_percent_sign     # 0.2 or 20 %? not ours to guess
 '%'         not_a_number
 'abc'       not_a_number
-'1e1%'      not_a_number
+'1e1%'      exponent
+' 20%'      spaces
+'+5%'       sign
+'1,000%'    thousands
+'020%'      leading_zero
+'10000%'    too_large
+'NaN%'      not_finite
 '20%%'      not_a_number
 '1/5'       not_a_number
 """

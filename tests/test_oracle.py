@@ -137,7 +137,7 @@ def test_paths_split_at_their_colons_whatever_the_names() -> None:
         "programme:packets:a%09b%C2%85c:1",
         "merchant:x%3Ay:wallet",
         "consumer:Z:wallet",
-        "agent:agent%3AQ:wallet",
+        "agent:Q:wallet",
         "platform:surplus",
     ]
 

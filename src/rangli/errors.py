@@ -72,7 +72,7 @@ FAULTS: dict[str, tuple[str, str]] = {
     "not_finite": ("不是有限的数", "is not a finite number"),
     "too_fine": ("小数超过两位", "has more than two decimals"),
     "leading_zero": ("以多余的 0 开头", "starts with a needless zero"),
-    "too_large": ("超过一亿元", "is over 100,000,000 yuan"),
+    "too_large": ("过大(金额至多一亿元,比率至多 9999.99%)", "is too large (at most 100,000,000 yuan, or 9,999.99 %)"),
     "no_percent_sign": ("缺少百分号", "has no percent sign"),
     "not_a_number": ("不是数字", "is not a number"),
 }

@@ -71,7 +71,13 @@ class Simulation(NamedTuple):
 
 
 def simulate(
-    compiled: CompiledPlan, orders: int, paid_fen: int, concession_bp: int, seed: int, per_day: int = PER_DAY, progress: Progress | None = None
+    compiled: CompiledPlan,
+    orders: int,
+    paid_fen: int,
+    concession_bp: int,
+    seed: int,
+    per_day: int = PER_DAY,
+    progress: Progress | None = None,
 ) -> Simulation:
     """Settle this many equal orders, each of a new consumer, at one merchant, every party of the plan being there.
 

@@ -83,7 +83,7 @@ def parse_yuan(text: str) -> int:
     """
     match = _YUAN.fullmatch(text)
     if match is None:
-        raise AmountMalformed(text, _why_not_yuan(text))
+        raise AmountMalformed(text, _why_not_a_number(text, whole_digits=10))
     whole, part = match.groups()
     fen = int(whole) * FEN_PER_YUAN + int((part or "").ljust(2, "0"))
     if fen > AMOUNT_FEN_MAX:
@@ -91,8 +91,9 @@ def parse_yuan(text: str) -> int:
     return fen
 
 
-def _why_not_yuan(text: str) -> str:
-    """The name of the first fault in a malformed amount; messages are in errors.py."""
+def _why_not_a_number(text: str, *, unit: str = "", whole_digits: int) -> str:
+    """The name of the first fault in a malformed number that ends in ``unit``; messages are in errors.py."""
+    number = text.removesuffix(unit)
     checks = (
         ("empty", not text.strip()),
         ("spaces", text != text.strip()),
@@ -100,11 +101,12 @@ def _why_not_yuan(text: str) -> str:
         ("negative", text.startswith("-")),
         ("sign", text.startswith("+")),
         ("thousands", "," in text or "_" in text or "\uff0c" in text),
-        ("exponent", re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", text) is not None),
-        ("not_finite", text.lower() in {"nan", "inf", "infinity"}),
-        ("too_fine", re.fullmatch(r"[0-9]+\.[0-9]{3,}", text, re.ASCII) is not None),
-        ("leading_zero", re.fullmatch(r"0[0-9]+(\.[0-9]*)?", text, re.ASCII) is not None),
-        ("too_large", re.fullmatch(r"[0-9]{10,}(\.[0-9]{1,2})?", text, re.ASCII) is not None),
+        ("exponent", re.fullmatch(r"[0-9.]+[eE][+-]?[0-9]+", number) is not None),
+        ("not_finite", number.lower() in {"nan", "inf", "infinity"}),
+        ("too_fine", re.fullmatch(r"[0-9]+\.[0-9]{3,} ?", number, re.ASCII) is not None),
+        ("leading_zero", re.fullmatch(r"0[0-9]+(\.[0-9]*)?", number, re.ASCII) is not None),
+        ("too_large", re.fullmatch(rf"[0-9]{{{whole_digits},}}(\.[0-9]{{1,2}})?", number, re.ASCII) is not None),
+        ("no_percent_sign", bool(unit) and re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII) is not None),
     )
     return next((name for name, is_so in checks if is_so), "not_a_number")
 
@@ -119,21 +121,9 @@ def parse_percent(text: str) -> int:
     """
     match = _PERCENT.fullmatch(text)
     if match is None:
-        raise RateMalformed(text, _why_not_percent(text))
+        raise RateMalformed(text, _why_not_a_number(text, unit="%", whole_digits=5))
     whole, part = match.groups()
     return int(whole) * 100 + int((part or "").ljust(2, "0"))
-
-
-def _why_not_percent(text: str) -> str:
-    """The name of the first fault in a malformed percentage."""
-    checks = (
-        ("empty", not text.strip()),
-        ("full_width", _WIDE_DIGITS.search(text) is not None),
-        ("negative", text.startswith("-")),
-        ("too_fine", re.fullmatch(r"[0-9]+\.[0-9]{3,} ?%", text, re.ASCII) is not None),
-        ("no_percent_sign", re.fullmatch(r"[0-9]+(\.[0-9]*)?", text, re.ASCII) is not None),
-    )
-    return next((name for name, is_so in checks if is_so), "not_a_number")
 
 
 # ---------------------------------------------------------------- text out
@@ -213,7 +203,7 @@ def reversed_of(legs: Sequence[int], total: int) -> list[int]:
 
     The divisor rule is house-monotone: as ``total`` grows no part ever shrinks, no part passes its leg, and at
     the full sum every part equals its leg. So the difference of two calls is what one refund reverses, and it is
-    never negative. (Splitting each partial refund by itself over-reverses a leg: models.md, section 0.5.)
+    never negative. (Splitting each partial refund by itself over-reverses a leg: docs/decisions/0005-jefferson-refunds.md.)
     """
     whole = sum(legs)
     assert 0 <= total <= whole

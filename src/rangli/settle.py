@@ -4,27 +4,36 @@
                                         ▲                  │
                                     day's secret      Programme.state
 
-A ``Programme`` is one plan being run: its compiled terms, its register of accounts, its secret, its state. It knows no file, no clock
-and no generator of chance. The same orders in any batches give the same transfers and the same state, to the byte.
+A ``Programme`` is one plan being run: its compiled terms, its register of accounts, its secret, its state. It knows no file,
+no clock and no generator of chance. The same orders in any batches give the same transfers and the same state, to the byte.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, NamedTuple, Self
 
 import numpy as np
 
+from rangli.engine.book import SALE_CODE
 from rangli.engine.draw import commitment, day_secret, sip_key
-from rangli.engine.out import LINES_MAX, PERIOD_DUE, QUEUE_FULL, SETTLED, STATUS_NAMES, STOPPED, WRITTEN, Orders, Out
-from rangli.engine.out import CLOSED as CLOSED_COUNT
+from rangli.engine.out import CLOSED, LINES_MAX, PERIOD_DUE, QUEUE_FULL, SETTLED, STATUS_NAMES, STOPPED, WRITTEN, Orders, Out
+from rangli.engine.pool import exits, inject, sell
+from rangli.engine.refund import RECEIVED_FEN, STILL_OPEN, Refund, refund
 from rangli.engine.release import LINES_PER_LOT, release_period
 from rangli.engine.state import (
+    MEMBER_HOLDER,
+    MEMBER_POINTS,
+    MEMBERS_USED,
     ORDERS,
+    POOL_MICRO,
     QUEUES_USED,
     RELEASE_USED,
+    RETURNED_MICRO,
     ROOM_LOTS,
+    Pool,
     State,
     add_queues,
     freeze,
@@ -35,15 +44,19 @@ from rangli.engine.state import (
     thaw,
 )
 from rangli.engine.step import queue_of, step
-from rangli.ledger.accounts import MERCHANT, POCKETS, Accounts
-from rangli.ledger.transfers import Transfers
+from rangli.errors import LimitReached, PointsShort, RefundTooLarge
+from rangli.ledger import transfers as codes
+from rangli.ledger.accounts import CONSUMER, MERCHANT, POCKET_BITS, POCKETS, Accounts
+from rangli.ledger.transfers import Transfers, concatenated
+from rangli.money import MICRO_MAX, print_micro, print_yuan
 from rangli.plan import CompiledPlan
+from rangli.plan import terms as parties
 from rangli.plan.terms import Ints
 
 TRANSFERS_ROOM: Final = 1 << 18
 """Transfers that a step may write before they are handed on: few megabytes, which stay in the processor's cache."""
 
-__all__ = ["LINES_MAX", "SETTLED", "STATUS_NAMES", "Chunk", "Orders", "Programme"]
+__all__ = ["LINES_MAX", "SETTLED", "STATUS_NAMES", "Chunk", "Leg", "Orders", "Programme", "Settled"]
 
 
 class Chunk(NamedTuple):
@@ -55,6 +68,72 @@ class Chunk(NamedTuple):
     """(n, 6) lots of packets that closed: number of the order (from 0), wallet, pot account, paid fen, packets, received fen."""
     settled: tuple[int, int]
     """Rows of the batch that this step went through, as a half-open range; their statuses are final."""
+
+
+class Leg(NamedTuple):
+    """One recorded share line of a settled order."""
+
+    account: int
+    amount_micro: int
+    code: int
+    vouchers: int = -1
+    """Of a backing: the account that got the vouchers."""
+
+
+@dataclass
+class Settled:
+    """A settled order as its refund needs it: facts, recorded lines, and how far it has been refunded."""
+
+    number: int
+    """Number of the order in its programme, from 0."""
+    paid_fen: int
+    concession_bp: int
+    voucher_fen: int
+    consumer: int
+    merchant: int
+    queue: int
+    """Its queue, -1 for none."""
+    legs: list[Leg]
+    minted: list[tuple[int, int]]
+    """Holder and points of each mint."""
+    received_fen: int = STILL_OPEN
+    """What its lot had received when it closed; -1 while it may be open."""
+    refunded_fen: int = 0
+
+    @classmethod
+    def of(cls, programme: Programme, orders: Orders, i: int, number: int, transfers: Transfers) -> Self:
+        """Row i of a batch, settled as order ``number`` with these transfers (its own and no others, in their order)."""
+        queues = programme.state.queues
+        legs, minted = [], []
+        for to, amount, code in zip(transfers.destination, transfers.amount, transfers.code, strict=True):
+            if code < codes.PACKET:
+                legs.append(Leg(int(to), int(amount), int(code)))
+            elif code == codes.VOUCHER_OUT:
+                legs[-1] = legs[-1]._replace(vouchers=int(to))
+            elif code == codes.MINT:
+                minted.append((int(to) >> POCKET_BITS, int(amount)))
+        return cls(
+            number=number,
+            paid_fen=int(orders.paid_fen[i]),
+            concession_bp=int(orders.concession_bp[i]),
+            voucher_fen=int(orders.voucher_fen[i]),
+            consumer=int(orders.party[i, parties.CONSUMER]),
+            merchant=int(orders.party[i, parties.MERCHANT]),
+            queue=-1 if queues is None else int(queue_of(programme.terms.packets, queues, orders, i)),
+            legs=legs,
+            minted=minted,
+        )
+
+    def request(self, refund_fen: int) -> Refund:
+        """The next refund, as the kernel takes it."""
+        after = self.refunded_fen + refund_fen
+        facts = (self.number, self.paid_fen, self.concession_bp, self.voucher_fen, self.consumer, self.merchant, self.queue)
+        return Refund(
+            facts=np.array((*facts, self.received_fen, self.refunded_fen, after), np.int64),
+            legs=np.array(self.legs, np.int64).reshape(-1, len(Leg._fields)),
+            minted=np.array(self.minted, np.int64).reshape(-1, 2),
+            parts=np.zeros((2, len(self.legs)), np.int64),
+        )
 
 
 class Programme:
@@ -141,7 +220,7 @@ class Programme:
         while True:
             upto = step(self.terms, *self.state, orders, start, out)
             stopped = int(out.count[STOPPED])
-            if out.count[WRITTEN] or out.count[CLOSED_COUNT] or upto > start:
+            if out.count[WRITTEN] or out.count[CLOSED] or upto > start:
                 yield _chunk(out, start, upto)
             start = upto
             if stopped == QUEUE_FULL:
@@ -162,6 +241,83 @@ class Programme:
         self.periods.append((int(released), int(held)))
         self.state = reserve(self.terms, self.state, self.holders, 0)
         return _chunk(out, at, at)
+
+    # ------------------------------------------------------------ what else moves money
+
+    def refund(self, order: Settled, refund_fen: int) -> Chunk:
+        """Refund a part of a settled order, or all that is left of it; ``order`` remembers how far it has come.
+
+        Raises RefundTooLarge, and nothing has changed.
+        """
+        left = order.paid_fen - order.refunded_fen
+        if not 0 < refund_fen <= left:
+            raise RefundTooLarge(
+                f"退款 {print_yuan(refund_fen)} 元不在 0.01 至 {print_yuan(left)} 元(尚未退的部分)之间",
+                f"a refund of {print_yuan(refund_fen)} yuan is not between 0.01 and {print_yuan(left)}, what is not yet refunded",
+            )
+        request = order.request(refund_fen)
+        out = Out.of(1, LINES_MAX + 4 * len(order.legs) + TRANSFERS_ROOM)
+        refund(self.terms, *self.state, request, out)
+        order.received_fen = int(request.facts[RECEIVED_FEN])
+        order.refunded_fen += refund_fen
+        return self._with_exits(out)
+
+    def sell(self, consumer: str, points: int) -> Chunk:
+        """Sell a member's points at the present price: with ``exit.scope: order`` its oldest orders' points first.
+
+        Raises PointsShort, and nothing has changed.
+        """
+        pool, holder = self.state.pool, self.accounts.find(CONSUMER, consumer)
+        entries = [] if pool is None or holder < 0 else self._entries(pool, holder)
+        held = sum(points_held for _, points_held in entries)
+        if pool is None or not 0 < points <= held:
+            raise PointsShort(
+                f"{consumer} 有 {print_micro(held)} 个积分,不能卖出 {print_micro(points)} 个",
+                f"{consumer} has {print_micro(held)} points and cannot sell {print_micro(points)}",
+            )
+        out = Out.of(1, LINES_MAX + 2 * len(entries) + TRANSFERS_ROOM)
+        n = 0
+        for member, points_held in entries:
+            part = min(points, points_held)
+            if part:
+                n, cash = sell(self.terms.pool, pool, member, part, SALE_CODE, 0, out.transfers, n)
+                self.state.holdings.tally[RETURNED_MICRO] += cash
+            points -= part
+        out.count[WRITTEN] = n
+        return self._with_exits(out)
+
+    def _entries(self, pool: Pool, holder: int) -> list[tuple[int, int]]:
+        """The members that are this holder, oldest first, and the points of each."""
+        if not self.terms.pool.by_order:
+            return [(holder, int(pool.members[holder, MEMBER_POINTS]))]
+        rows = pool.members[: int(pool.totals[MEMBERS_USED])]
+        return [(int(i), int(rows[i, MEMBER_POINTS])) for i in np.flatnonzero(rows[:, MEMBER_HOLDER] == holder)]
+
+    def inject(self, amount_micro: int) -> Chunk:
+        """Put funds into the pool without minting. Raises LimitReached, and nothing has changed."""
+        pool = self.state.pool
+        if pool is None or not 0 < amount_micro <= MICRO_MAX - int(pool.totals[POOL_MICRO]):
+            raise LimitReached(
+                f"不能向盈利池注入 {print_micro(amount_micro)} 元:没有盈利池,或超出上限",
+                f"cannot inject {print_micro(amount_micro)} yuan: there is no pool, or it would pass its limit",
+            )
+        out = Out.of(1, LINES_MAX + TRANSFERS_ROOM)
+        out.count[WRITTEN] = inject(pool, amount_micro, out.transfers, 0)
+        return self._with_exits(out)
+
+    def _with_exits(self, out: Out) -> Chunk:
+        """What was written, and the forced exits that follow from it."""
+        pool = self.state.pool
+        if pool is None or not self.terms.pool.exit_bp:
+            return _chunk(out, 0, 1)
+        parts = []
+        while True:
+            done = exits(self.terms.pool, pool, self.state.holdings.tally, 0, out)
+            parts.append(_chunk(out, 0, 1))
+            if done:
+                break
+            out = Out.of(1, len(out.transfers.code))
+        return Chunk(concatenated([part.transfers for part in parts]), parts[0].closed, (0, 1))
 
     # ------------------------------------------------------------ state
 
@@ -205,5 +361,5 @@ class Programme:
 
 def _chunk(out: Out, start: int, upto: int) -> Chunk:
     """The written part of ``out``."""
-    transfers, closed = int(out.count[WRITTEN]), int(out.count[CLOSED_COUNT])
+    transfers, closed = int(out.count[WRITTEN]), int(out.count[CLOSED])
     return Chunk(out.transfers.first(transfers), out.closed[:closed], (start, upto))

@@ -73,8 +73,8 @@ else:
     def _binary(name: str, emit: Any, doc: str) -> Any:
         """An intrinsic of two int64 that becomes the one instruction which ``emit`` writes."""
 
-        def typed(_context, a, b):  # noqa: ANN001, ANN202 (numba inspects the bare signature)
-            def codegen(_context, builder, _signature, args):  # noqa: ANN001, ANN202
+        def typed(_context, a, b):
+            def codegen(_context, builder, _signature, args):
                 return emit(builder, *args)
 
             return _INT(_INT, _INT), codegen
@@ -95,10 +95,10 @@ else:
     )
 
     @intrinsic
-    def _product(_context, a, b):  # noqa: ANN001, ANN202
+    def _product(_context, a, b):
         """(high, low) words of the 128-bit product."""
 
-        def codegen(context, builder, signature, args):  # noqa: ANN001, ANN202
+        def codegen(context, builder, signature, args):
             wide = builder.mul(builder.zext(args[0], _I128), builder.zext(args[1], _I128))
             high = builder.trunc(builder.lshr(wide, ir.Constant(_I128, 64)), _I64)
             return context.make_tuple(builder, signature.return_type, (high, builder.trunc(wide, _I64)))
@@ -106,10 +106,10 @@ else:
         return types.UniTuple(_INT, 2)(_INT, _INT), codegen
 
     @intrinsic
-    def _wide_quotient(_context, high, low, c):  # noqa: ANN001, ANN202
+    def _wide_quotient(_context, high, low, c):
         """The quotient of (high, low) by c with the processor's own 128-by-64 division; high < c."""
 
-        def codegen(_context, builder, _signature, args):  # noqa: ANN001, ANN202
+        def codegen(_context, builder, _signature, args):
             pair = ir.LiteralStructType([_I64, _I64])
             division = ir.FunctionType(pair, [_I64, _I64, _I64])
             asm = ir.InlineAsm(division, "divq $4", "={ax},={dx},{ax},{dx},r,~{flags}", side_effect=False)
@@ -118,17 +118,17 @@ else:
         return _INT(_INT, _INT, _INT), codegen
 
     @intrinsic
-    def mul_less(_context, a, b, c, d):  # noqa: ANN001, ANN202
+    def mul_less(_context, a, b, c, d):
         """a × b < c × d, both products in 128 bits."""
 
-        def codegen(_context, builder, _signature, args):  # noqa: ANN001, ANN202
+        def codegen(_context, builder, _signature, args):
             a, b, c, d = (builder.zext(arg, _I128) for arg in args)
             return builder.icmp_unsigned("<", builder.mul(a, b), builder.mul(c, d))
 
         return types.boolean(_INT, _INT, _INT, _INT), codegen
 
     @njit(cache=True)
-    def _bitwise_quotient(high, low, c):  # noqa: ANN001, ANN202
+    def _bitwise_quotient(high, low, c):
         """The same by 64 shifts and subtractions, for processors without such a division; c <= 2**62."""
         for _ in range(64):
             high = (high << 1) | shift_right(low, 63)
@@ -139,7 +139,7 @@ else:
         return low
 
     @njit(cache=True)
-    def mul_div_portable(a, b, c):  # noqa: ANN001, ANN202
+    def mul_div_portable(a, b, c):
         """mul_div without the processor's help."""
         high, low = _product(a, b)
         if high >= c:
@@ -151,7 +151,7 @@ else:
         binding.initialize_native_asmparser()
 
         @njit(cache=True)
-        def mul_div(a, b, c):  # noqa: ANN001, ANN202
+        def mul_div(a, b, c):
             """⌊a × b / c⌋ through a 128-bit product; -1 when it does not fit in 63 bits."""
             high, low = _product(a, b)
             if high >= c:

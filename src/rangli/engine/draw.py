@@ -18,7 +18,6 @@ import numpy as np
 
 from rangli.engine.arith import MASK32, rem, rotate_left, shift_right, wrap_add, wrap_mul
 from rangli.engine.kernel import kernel
-from rangli.plan.terms import Ints
 
 SECRET_BYTES: Final = 32
 
@@ -163,7 +162,7 @@ def cut_points(seed, whole, count, points, cuts):
     if certain:
         for k in range(count):
             n = first + k
-            z, seed_k = draw_next(wrap_add(seed, wrap_mul(k, _GOLDEN)))
+            z, _ = draw_next(wrap_add(seed, wrap_mul(k, _GOLDEN)))
             product = shift_right(z, 32) * n
             certain &= (product & MASK32) >= n
             points[k] = (product >> 32) + 1

@@ -1,7 +1,18 @@
-"""The one decorator of all kernels."""
+"""The one decorator of all kernels.
+
+A kernel allocates nothing and keeps nothing, so it is compiled without Numba's reference counting. Counting costs two locked
+instructions for every view of an array, which made a step four times slower (docs/decisions/0007-kernels-count-no-references.md);
+and without it, code that would allocate does not compile, so the rule keeps itself.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from numba import njit
 
-kernel = njit(cache=True, nogil=True, _nrt=False)
+
+def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 (a dispatcher, of whatever Numba infers)
+    """Compile a function on its first call, cached on disk, free of the GIL."""
+    return njit(cache=True, nogil=True, _nrt=False)(function)  # type: ignore[call-overload]  # Numba's own switch, not in its stubs

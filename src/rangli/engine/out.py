@@ -66,7 +66,7 @@ class Out(NamedTuple):
     """(n, 6) lots of packets that closed: order number, wallet account, pot account, paid fen, packets, received fen."""
     status: NDArray[np.uint8]
     """(orders,) status of each row."""
-    count: Ints
+    count: Ints  # type: ignore[assignment]  # hides tuple.count, which nobody asks of it
     """(3,) transfers written, lots closed, why the step came back."""
 
     @classmethod

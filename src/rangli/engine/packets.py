@@ -8,7 +8,7 @@ from rangli.engine.arith import div, mul_div
 from rangli.engine.book import PACKET_CODE
 from rangli.engine.draw import cut_points
 from rangli.engine.kernel import kernel
-from rangli.engine.out import CLOSED
+from rangli.engine.out import CLOSED, WRITTEN
 from rangli.engine.state import (
     HEAD,
     LOT_LEFT,
@@ -57,14 +57,14 @@ def has_room(row, lots):
 
 
 @kernel
-def hand_out(packets, row, lots, scratch, payer, seed, order, out, n):
+def hand_out(packets, row, lots, scratch, payer, seed, order, out):
     """Cut the queue's pot among its window and write one transfer for each packet.
 
     row     : int64 (6,)        the queue's row of Queues.rows, written
     lots    : int64 (5, lots)   Queues.lots, written
     scratch : int64 (3, 101)    Queues.scratch
     payer   : wallet account of the one who pays        seed : the order's key for draws
-    order   : index of the order in its batch           n    : next transfer of ``out``
+    order   : index of the order in its batch
     Returns the fen handed out and in how many packets.
     """
     first, count, pot = row[START] + row[HEAD], row[OPEN], row[POT]
@@ -79,7 +79,7 @@ def hand_out(packets, row, lots, scratch, payer, seed, order, out, n):
 
     rooms, lefts, wallets = lots[LOT_ROOM], lots[LOT_LEFT], lots[LOT_WALLET]
     source = row[POT_ACCOUNT]
-    to = out.transfers
+    to, n = out.transfers, out.count[WRITTEN]
     orders, sources, amounts = to.order[n : n + window], to.source[n : n + window], to.amount[n : n + window]
     destinations, codes = to.destination[n : n + window], to.code[n : n + window]
     cut_off = np.int64(0)
@@ -100,13 +100,14 @@ def hand_out(packets, row, lots, scratch, payer, seed, order, out, n):
     if cut_off:
         cut_off = _spread(places, rooms, cut_off, amounts)
     row[POT] = pot - (issue - cut_off) * MICRO_PER_FEN
+    out.count[WRITTEN] = n + window
     _close(packets, row, lots, places[window - 1] + 1 - first, out)
     return issue - cut_off, window
 
 
 @kernel
 def _window(packets, wallets, first, count, payer, places):
-    """Write the places of the oldest open lots, at most ``per_order``; how many. With ``skip_own`` the payer's are passed over."""
+    """Write the places of the oldest open lots, at most ``per_order``, without the payer's under ``skip_own``; how many."""
     if not packets.skip_own:
         window = min(count, packets.per_order)
         for i in range(window):
@@ -155,6 +156,18 @@ def _close(packets, row, lots, span, out):
                     lots[column, first + i + gap] = lots[column, first + i]
     row[HEAD] += closed
     row[OPEN] -= closed
+
+
+@kernel
+def drop_lot(packets, row, lots, place, out):
+    """Close the open lot at this place of the queue (0: the oldest), whatever it still might have received."""
+    first = row[START] + row[HEAD]
+    _write_closed(packets, row, lots, first + place, out)
+    for at in range(first + place, first, -1):
+        for column in range(lots.shape[0]):
+            lots[column, at] = lots[column, at - 1]
+    row[HEAD] += 1
+    row[OPEN] -= 1
 
 
 @kernel

@@ -14,6 +14,7 @@ from rangli.engine.book import put
 from rangli.engine.kernel import kernel
 from rangli.engine.out import LINES_MAX, WRITTEN
 from rangli.engine.state import (
+    CYCLE_FROM,
     EXITS,
     FIRST_EXIT,
     HEAP_USED,
@@ -21,6 +22,7 @@ from rangli.engine.state import (
     LAST_SUPPLY,
     MEMBER_HOLDER,
     MEMBER_LIMIT,
+    MEMBER_NUMBER,
     MEMBER_OUT,
     MEMBER_PLACE,
     MEMBER_POINTS,
@@ -38,14 +40,14 @@ from rangli.money import BP_PER_ONE, MICRO_MAX
 
 @kernel
 def _before(members, a, b):
-    """Whether member a exits before member b: at a lower price, or at the same and with a lower number."""
+    """Whether member a exits before member b: at a lower price, or at the same and sooner a member."""
     need_a = max(members[a, MEMBER_LIMIT] - members[a, MEMBER_OUT], 0)
     need_b = max(members[b, MEMBER_LIMIT] - members[b, MEMBER_OUT], 0)
     if mul_less(need_a, members[b, MEMBER_POINTS], need_b, members[a, MEMBER_POINTS]):
         return True
     if mul_less(need_b, members[a, MEMBER_POINTS], need_a, members[b, MEMBER_POINTS]):
         return False
-    return a < b
+    return members[a, MEMBER_NUMBER] < members[b, MEMBER_NUMBER]
 
 
 @kernel
@@ -151,11 +153,11 @@ def mint(terms, pool, holder, paid_fen, share, order, transfers, n):
     totals[POOL_MICRO] += share
     totals[SUPPLY] += points
     n = put(transfers, n, order, book.POINT_ISSUER, holder * POCKETS + POINTS, points, book.MINT_CODE)
-    member = holder
-    if terms.by_order:
-        member = totals[MEMBERS_USED]
-        totals[MEMBERS_USED] = member + 1
-    members[member, MEMBER_HOLDER] = holder
+    member = totals[MEMBERS_USED] if terms.by_order else holder
+    if members[member, MEMBER_NUMBER] == 0:
+        totals[MEMBERS_USED] += 1
+        members[member, MEMBER_NUMBER] = totals[MEMBERS_USED]
+        members[member, MEMBER_HOLDER] = holder
     members[member, MEMBER_POINTS] += points
     if terms.exit_bp:
         members[member, MEMBER_LIMIT] += limit_of(terms, paid_fen, value)
@@ -172,12 +174,18 @@ def limit_of(terms, paid_fen, value):
 
 
 @kernel
+def note_last_price(totals, points):
+    """When the last points are about to burn, the price of before is the last price."""
+    if points == totals[SUPPLY]:
+        totals[LAST_POOL], totals[LAST_SUPPLY] = totals[POOL_MICRO], totals[SUPPLY]
+
+
+@kernel
 def burn_for_cash(terms, totals, points):
     """Take points out of the supply and their price, less what stays, out of the pool; the cash paid, floored twice."""
     pool, supply = totals[POOL_MICRO], totals[SUPPLY]
     cash = mul_div(mul_div(points, pool, supply), terms.pays_bp, BP_PER_ONE)
-    if points == supply:
-        totals[LAST_POOL], totals[LAST_SUPPLY] = pool, supply
+    note_last_price(totals, points)
     totals[POOL_MICRO] = pool - cash
     totals[SUPPLY] = supply - points
     return cash
@@ -234,6 +242,7 @@ def exits(terms, pool, tally, order, out):
         member = pool.heap[0]
         points = pool.members[member, MEMBER_POINTS]
         n, cash = sell(terms, pool, member, points, book.EXIT_CODE, order, out.transfers, n)
+        pool.members[member, CYCLE_FROM] = tally[ORDERS]
         if pool.totals[EXITS] == 0:
             pool.totals[FIRST_EXIT] = tally[ORDERS]
         pool.totals[EXITS] += 1

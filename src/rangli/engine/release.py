@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
+
 from rangli.engine import book
 from rangli.engine.arith import div, mul_div, mul_less
 from rangli.engine.book import CLOSING, put
@@ -23,7 +25,9 @@ from rangli.engine.state import (
     RELEASE_AGE,
     RELEASE_DONE,
     RELEASE_DUE,
+    RELEASE_FIRST,
     RELEASE_HOLDER,
+    RELEASE_LAST,
     RELEASE_PERIOD,
     RELEASE_POINTS,
     RELEASE_USED,
@@ -91,20 +95,21 @@ def may_earn(terms, points, release, paid_fen, concession_bp):
 
 
 @kernel
-def earn(terms, points, release, holders, paid_fen, concession_bp, order, transfers, n):
+def earn(terms, release, orders, i, number, transfers, n):
     """Each party's points join its lot of this period, and the concession its inflow; the next transfer.
 
     The period closes when its inflow has grown enough over the last one's, unless a release waits.
     """
     clock, lots = release.clock, release.lots
-    for i in range(points.shape[0]):
-        amount = linear(points[i], paid_fen, concession_bp)
+    paid_fen, concession_bp = orders.paid_fen[i], orders.concession_bp[i]
+    for k in range(terms.points.shape[0]):
+        amount = linear(terms.points[k], paid_fen, concession_bp)
         if amount == 0:
             continue
-        holder = holders[points[i, PARTY]]
-        n = put(transfers, n, order, book.POINT_ISSUER, holder * POCKETS + POINTS, amount, book.MINT_CODE)
+        holder = np.int64(orders.party[i, terms.points[k, PARTY]])
+        n = put(transfers, n, i, book.POINT_ISSUER, holder * POCKETS + POINTS, amount, book.MINT_CODE)
         lot = release.lot_of[holder]
-        if lot < 0 or (not terms.by_balance and lots[lot, RELEASE_PERIOD] != clock[PERIOD]):
+        if lot < 0 or (not terms.release.by_balance and lots[lot, RELEASE_PERIOD] != clock[PERIOD]):
             lot = clock[RELEASE_USED]
             clock[RELEASE_USED] = lot + 1
             for column in range(lots.shape[1]):
@@ -112,22 +117,32 @@ def earn(terms, points, release, holders, paid_fen, concession_bp, order, transf
             lots[lot, RELEASE_HOLDER] = holder
             lots[lot, RELEASE_PERIOD] = clock[PERIOD]
             release.lot_of[holder] = lot
-        had = lots[lot, RELEASE_POINTS]
-        lots[lot, RELEASE_POINTS] = had + amount
-        clock[PROMISED] += promise_of(terms, had + amount) - promise_of(terms, had)
+            lots[lot, RELEASE_FIRST] = number
+        lots[lot, RELEASE_LAST] = number
+        clock[PROMISED] -= outstanding(terms.release, lots[lot])
+        lots[lot, RELEASE_POINTS] += amount
+        clock[PROMISED] += outstanding(terms.release, lots[lot])
     clock[INFLOW] += paid_fen * concession_bp
-    if terms.growth_bp and clock[LAST_INFLOW] and clock[WAITING] < 0:  # noqa: SIM102 (the product only when it matters)
-        if not mul_less(clock[INFLOW], BP_PER_ONE, clock[LAST_INFLOW], terms.growth_bp):
+    if terms.release.growth_bp and clock[LAST_INFLOW] and clock[WAITING] < 0:  # noqa: SIM102 (the product only when it matters)
+        if not mul_less(clock[INFLOW], BP_PER_ONE, clock[LAST_INFLOW], terms.release.growth_bp):
             _close_period(release, clock[DAY], clock[DAY])
     return n
 
 
 @kernel
+def outstanding(terms, lot):
+    """What a lot has been promised and not yet released; a refund may leave it a micro ahead of its promise."""
+    return max(promise_of(terms, lot[RELEASE_POINTS]) - lot[RELEASE_DONE], 0)
+
+
+@kernel
 def due_of(terms, lot, inflow, inflow_joined):
     """What a lot is due in a period of this inflow, the pot's limit aside."""
-    left = promise_of(terms, lot[RELEASE_POINTS]) - lot[RELEASE_DONE]
+    left = outstanding(terms, lot)
     if terms.by_balance:
         return mul_div(left, terms.rate_num, terms.rate_den)
+    if inflow_joined == 0:
+        return np.int64(0)
     due = mul_div(lot[RELEASE_POINTS] * terms.rate_num, inflow, inflow_joined * terms.rate_den)
     return left if due < 0 else min(due, left)
 
@@ -175,7 +190,7 @@ def release_period(terms, release, vouchers, tally, out):
 @kernel
 def _has_ended(terms, lot):
     """Whether a lot has released all it may, or has run out of periods."""
-    return lot[RELEASE_DONE] == promise_of(terms, lot[RELEASE_POINTS]) or lot[RELEASE_AGE] == terms.extended
+    return outstanding(terms, lot) == 0 or lot[RELEASE_AGE] == terms.extended
 
 
 @kernel
@@ -193,12 +208,13 @@ def _pay_lot(terms, release, vouchers, i, transfers, n):
         n = put(transfers, n, CLOSING, book.VOUCHER_ISSUER, holder * POCKETS + VOUCHERS, due, book.VOUCHER_CODE)
         vouchers[holder] += due
     if _has_ended(terms, lot):
-        left = promise_of(terms, lot[RELEASE_POINTS]) - lot[RELEASE_DONE]
+        left = outstanding(terms, lot)
         release.clock[PROMISED] -= left
         if terms.pays_cash:
             n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, left, book.ZEROED_CODE)
         else:
-            n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, lot[RELEASE_POINTS], book.ZEROED_CODE if left else book.BURN_CODE)
+            code = book.ZEROED_CODE if left else book.BURN_CODE
+            n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, lot[RELEASE_POINTS], code)
     return n
 
 

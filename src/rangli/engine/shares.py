@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from rangli.engine import book
 from rangli.engine.arith import div
 from rangli.engine.book import put
@@ -68,29 +66,30 @@ def _code_instead(party):
 
 
 @kernel
-def pay_shares(shares, paid_fen, concession_bp, holders, pot_account, taken, order, transfers, n):
+def pay_shares(shares, orders, i, pot_account, taken, transfers, n):
     """Write the share lines and the platform's.
 
-    holders : int32 (ORDER_PARTIES,)       the order's parties
-    taken   : int64 (SHARES_MAX + 1,)      written: what each share paid to a party that was there
+    taken : int64 (SHARES_MAX,)   written: what each share paid to a party that was there
     Returns (next transfer, into packets, into the pool, into the dividend pot, vouchers issued) in micro.
     """
+    holders = orders.party[i]
+    paid_fen, concession_bp = orders.paid_fen[i], orders.concession_bp[i]
     source = holders[parties.MERCHANT] * POCKETS + accounts.CONCESSION
     left = paid_fen * concession_bp
     into_pot, into_pool, into_dividend, vouchers = 0, 0, 0, 0
-    for i in range(shares.shape[0]):
-        line = shares[i]
+    for k in range(shares.shape[0]):
+        line = shares[k]
         amount = linear(line, paid_fen, concession_bp)
         if line[LESS]:
-            for below in range(i):
+            for below in range(k):
                 if (line[LESS] >> below) & 1:
                     amount -= taken[below]
             amount = max(amount, 0)
         party = line[PARTY]
         code = line[CODE]
-        taken[i] = amount
+        taken[k] = amount
         if party < ORDER_PARTIES and holders[party] < 0:
-            taken[i] = 0
+            taken[k] = 0
             party = line[OTHERWISE]
             if party == PLATFORM:
                 continue
@@ -98,13 +97,13 @@ def pay_shares(shares, paid_fen, concession_bp, holders, pot_account, taken, ord
         elif party == PLATFORM:
             continue
         elif line[AS_VOUCHERS]:
-            n = put(transfers, n, order, source, book.RESERVE, amount, book.BACKING_CODE)
+            n = put(transfers, n, i, source, book.RESERVE, amount, book.BACKING_CODE)
             to = holders[party] * POCKETS + accounts.VOUCHERS
-            n = put(transfers, n, order, book.VOUCHER_ISSUER, to, amount, book.VOUCHER_CODE)
+            n = put(transfers, n, i, book.VOUCHER_ISSUER, to, amount, book.VOUCHER_CODE)
             vouchers += amount
             left -= amount
             continue
-        n = put(transfers, n, order, source, _account_of(party, holders, pot_account), amount, code)
+        n = put(transfers, n, i, source, _account_of(party, holders, pot_account), amount, code)
         left -= amount
         if party == parties.PACKETS:
             into_pot += amount
@@ -112,5 +111,5 @@ def pay_shares(shares, paid_fen, concession_bp, holders, pot_account, taken, ord
             into_pool += amount
         elif party == parties.DIVIDEND:
             into_dividend += amount
-    n = put(transfers, n, order, source, book.SURPLUS, left, book.PLATFORM_CODE)
+    n = put(transfers, n, i, source, book.SURPLUS, left, book.PLATFORM_CODE)
     return n, into_pot, into_pool, into_dividend, vouchers

@@ -1,8 +1,8 @@
 """State: everything that the next order depends on, as arrays; with freeze, thaw and hash.
 
 A part that the plan does not have is None, so that a kernel compiled for the plan leaves it out. Arrays grow by whole blocks
-between steps (``reserve``), never inside a kernel. What is frozen is the used part of each, so neither spare room nor the way a file
-was cut into batches shows in the bytes or in the hash.
+between steps (``reserve``), never inside a kernel. What is frozen is the used part of each, so neither spare room nor the way
+a file was cut into batches shows in the bytes or in the hash.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ LOT_BLOCK: Final = 32
 """Lots that a new queue has room for: a window of 20 and some to slide."""
 
 # Columns of Pool.members, and Pool.totals.
-MEMBER_POINTS, MEMBER_LIMIT, MEMBER_OUT, MEMBER_PLACE, MEMBER_HOLDER = range(5)
+MEMBER_POINTS, MEMBER_LIMIT, MEMBER_OUT, MEMBER_PLACE, MEMBER_HOLDER, MEMBER_NUMBER, CYCLE_FROM = range(7)
 POOL_MICRO, SUPPLY, LAST_POOL, LAST_SUPPLY, HEAP_USED, MEMBERS_USED, EXITS, FIRST_EXIT = range(8)
 
 # Columns of Release.lots, and Release.clock.
-RELEASE_HOLDER, RELEASE_POINTS, RELEASE_DONE, RELEASE_PERIOD, RELEASE_AGE, RELEASE_DUE = range(6)
+RELEASE_HOLDER, RELEASE_POINTS, RELEASE_DONE, RELEASE_PERIOD, RELEASE_AGE, RELEASE_FIRST, RELEASE_LAST, RELEASE_DUE = range(8)
 PERIOD, OPENED_ON, INFLOW, LAST_INFLOW, WAITING, CLOSED_ON, DAY, DIVIDEND_MICRO, PROMISED, RELEASE_USED = range(10)
 NEVER: Final = -(2**40)
 """A day before all days."""
@@ -70,9 +70,10 @@ class Pool(NamedTuple):
     """The priced pool, its members, and a heap of members by the price at which each exits."""
 
     totals: Ints
-    """(8,) pool micro, supply, last price as pool and supply, heap size, members (by order), exits, order of the first exit."""
+    """(8,) pool micro, supply, last price as pool and supply, heap size, members, exits, order of the first exit (from 1)."""
     members: Ints
-    """(members, 5) points, limit, paid out, place in the heap (-1: none), holder. Row = holder number, or one row an order."""
+    """(members, 7) points, limit, paid out, place in the heap (-1: none), holder, number by first purchase (from 1), number of
+    the order with which the present cycle begins. Row = holder number, or one row an order."""
     heap: Ints
     """(members,) member numbers."""
 
@@ -86,7 +87,7 @@ class Release(NamedTuple):
     inflow: Ints
     """(periods,) inflow of each closed period."""
     lots: Ints
-    """(lots, 6) holder, points, released, period joined, releases seen, due (scratch)."""
+    """(lots, 8) holder, points, released, period joined, releases seen, first and last order number, due (scratch)."""
     lot_of: Ints
     """(holders,) the lot that the holder's next points join, -1 for none."""
 
@@ -110,10 +111,10 @@ def new_state(terms: Terms) -> State:
     if terms.packets.per_order:
         queues = Queues(_zeros(0, 6), _zeros(5, 0), _zeros(2), _zeros(0), _zeros(0), _zeros(3, PER_ORDER_MAX + 1))
     if terms.pool.mint_bp:
-        pool = Pool(_zeros(8), _zeros(0, 5), _zeros(0))
+        pool = Pool(_zeros(8), _zeros(0, 7), _zeros(0))
         pool.totals[LAST_POOL], pool.totals[LAST_SUPPLY] = terms.pool.price_num, terms.pool.price_den
     if terms.release.rate_den:
-        release = Release(_zeros(10), _zeros(0), _zeros(0, 6), _zeros(0))
+        release = Release(_zeros(10), _zeros(0), _zeros(0, 8), _zeros(0))
         release.clock[OPENED_ON] = release.clock[DAY] = NEVER
         release.clock[WAITING] = -1
     return State(Holdings(_zeros(4), _zeros(0), _zeros(0), _zeros(SHARES_MAX)), queues, pool, release)
@@ -138,11 +139,9 @@ def _wider(array: Ints, size: int) -> Ints:
 
 
 def reserve(terms: Terms, state: State, holders: int, orders: int) -> State:
-    """Room for this many holders in all and this many more orders. (A queue grows by ``move_queue``.)"""
+    """Room for this many holders in all and this many more orders. A queue grows by ``move_queue``."""
     holdings, queues, pool, release = state
-    holdings = holdings._replace(
-        bonus_paid=_longer(holdings.bonus_paid, holders), vouchers=_longer(holdings.vouchers, holders)
-    )
+    holdings = holdings._replace(bonus_paid=_longer(holdings.bonus_paid, holders), vouchers=_longer(holdings.vouchers, holders))
     if queues is not None:
         queues = queues._replace(first_of=_longer(queues.first_of, holders, -1), tier_row=_longer(queues.tier_row, holders))
     if pool is not None:

@@ -45,7 +45,6 @@ def step(terms, holdings, queues, pool, release, orders, start, out):
         if exits_left and not exits(terms.pool, pool, holdings.tally, start - 1, out):
             out.count[STOPPED] = row.EXITS_LEFT
             return start
-    queue = np.int64(-1)
     for i in range(start, orders.paid_fen.shape[0]):
         if out.count[WRITTEN] > room or out.count[CLOSED] > room:
             out.count[STOPPED] = row.OUT_FULL
@@ -55,15 +54,15 @@ def step(terms, holdings, queues, pool, release, orders, start, out):
                 out.count[STOPPED] = row.PERIOD_DUE
                 return i
         if queues is not None:
-            queue = queue_of(terms.packets, queues, orders, i)
-            if not has_room(queues.rows[queue], queues.lots):
+            lane = queues.rows[queue_of(terms.packets, queues, orders, i)]
+            if not has_room(lane, queues.lots):
                 out.count[STOPPED] = row.QUEUE_FULL
                 return i
-        status = refusal(terms, holdings, queues, pool, release, orders, i, queue)
+        status = refusal(terms, holdings, queues, pool, release, orders, i)
         out.status[i] = status
         if status != row.SETTLED:
             continue
-        settle_one(terms, holdings, queues, pool, release, orders, i, queue, out)
+        settle_one(terms, holdings, queues, pool, release, orders, i, out)
         if pool is not None:  # noqa: SIM102
             if terms.pool.exit_bp and not exits(terms.pool, pool, holdings.tally, i, out):
                 out.count[STOPPED] = row.EXITS_LEFT
@@ -79,7 +78,7 @@ def queue_of(packets, queues, orders, i):
 
 
 @kernel
-def refusal(terms, holdings, queues, pool, release, orders, i, queue):
+def refusal(terms, holdings, queues, pool, release, orders, i):
     """The status of a row before anything is written: SETTLED, or why not.
 
     Limits are checked with the whole concession, so what an order really adds never passes them.
@@ -97,7 +96,7 @@ def refusal(terms, holdings, queues, pool, release, orders, i, queue):
     concession = paid_fen * bp
     fits = True
     if queues is not None:
-        fits &= queues.rows[queue, POT] + concession <= MICRO_MAX
+        fits &= queues.rows[queue_of(terms.packets, queues, orders, i), POT] + concession <= MICRO_MAX
     if pool is not None:
         fits &= may_mint(terms.pool, pool, consumer, paid_fen, concession)
     if release is not None:
@@ -106,12 +105,12 @@ def refusal(terms, holdings, queues, pool, release, orders, i, queue):
 
 
 @kernel
-def settle_one(terms, holdings, queues, pool, release, orders, i, queue, out):
+def settle_one(terms, holdings, queues, pool, release, orders, i, out):
     """Write the lines of one order, in the order of docs/rules.md section 2, and change the state."""
     transfers, n, tally = out.transfers, out.count[WRITTEN], holdings.tally
     holders = orders.party[i]
     consumer = np.int64(holders[CONSUMER])
-    paid_fen, bp = orders.paid_fen[i], orders.concession_bp[i]
+    paid_fen = orders.paid_fen[i]
     number = tally[ORDERS]
     tally[ORDERS] = number + 1
     tally[PAID_FEN] += paid_fen
@@ -124,20 +123,19 @@ def settle_one(terms, holdings, queues, pool, release, orders, i, queue, out):
         n = put(transfers, n, i, book.RESERVE, merchant * POCKETS + INCOME, used, book.VOUCHER_PAID_CODE)
     pot_account = np.int64(-1)
     if queues is not None:
-        pot_account = queues.rows[queue, POT_ACCOUNT]
-    n, into_pot, into_pool, into_dividend, backed = pay_shares(
-        terms.shares, paid_fen, bp, holders, pot_account, holdings.taken, i, transfers, n
-    )
+        lane = queues.rows[queue_of(terms.packets, queues, orders, i)]
+        pot_account = lane[POT_ACCOUNT]
+    n, into_pot, into_pool, into_dividend, backed = pay_shares(terms.shares, orders, i, pot_account, holdings.taken, transfers, n)
     if backed:
         note_vouchers(terms.shares, holdings.vouchers, holders, holdings.taken)
     n = pay_bonus(terms.bonus, holdings.bonus_paid, holders, i, transfers, n)
 
     if queues is not None:
         wallet = consumer * POCKETS + WALLET
-        lane = queues.rows[queue]
         lane[POT] += into_pot
-        handed_fen, sent = hand_out(terms.packets, lane, queues.lots, queues.scratch, wallet, orders.key[i], i, out, n)
-        n += sent
+        out.count[WRITTEN] = n
+        handed_fen, sent = hand_out(terms.packets, lane, queues.lots, queues.scratch, wallet, orders.key[i], i, out)
+        n = out.count[WRITTEN]
         tally[PACKETS_SENT] += sent
         tally[RETURNED_MICRO] += handed_fen * MICRO_PER_FEN
         join(terms.packets, lane, queues.lots, number, wallet, paid_fen, out)
@@ -146,7 +144,7 @@ def settle_one(terms, holdings, queues, pool, release, orders, i, queue, out):
     if release is not None:
         release.clock[DIVIDEND_MICRO] += into_dividend
         reach(release.clock, orders.day[i])
-        n = earn(terms.release, terms.points, release, holders, paid_fen, bp, i, transfers, n)
+        n = earn(terms, release, orders, i, number, transfers, n)
     out.count[WRITTEN] = n
 
 

@@ -311,7 +311,7 @@ class _Columns(NamedTuple):
             "amount": self.paid_fen[places].tolist(),
             "concession": self.concession_bp[places].tolist(),
             "voucher": self.voucher_fen[places].tolist(),
-            **{name: names.rows(places).to_pylist() for name, names in self.names.items()},
+            **{name: names.rows(places).dictionary_decode().to_pylist() for name, names in self.names.items()},
         }
         return zip(*(columns[name] for name in FIELDS[1:]), strict=True)
 

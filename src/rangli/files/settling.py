@@ -4,8 +4,8 @@
                      │                              │                       rejects.csv, summary.json, plan.yaml
                   rejects                        refused rows
 
-The directory appears whole or not at all: everything is written beside it and renamed at the end. Memory holds one batch, the open
-state and the register of names.
+The directory appears whole or not at all: everything is written beside it and renamed at the end. Memory holds one batch, the
+open state and the register of names.
 """
 
 from __future__ import annotations
@@ -120,7 +120,8 @@ def kind_and_name(field: str, name: str) -> tuple[int, str]:
 def _codes(coded: pa.DictionaryArray) -> NDArray[np.int32]:
     """The indices of a dictionary column, -1 for null."""
     indices = coded.indices
-    return (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+    codes: NDArray[np.int32] = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
+    return codes
 
 
 def _first_rows(coded: pa.DictionaryArray, values: int) -> NDArray[np.int64]:
@@ -144,17 +145,17 @@ class Run:
         self.rejected = 0
         self.concession_micro = 0
 
-    def batches(self) -> Iterator[tuple[OrderRows, NDArray[np.int32], NDArray[np.uint8], Iterator[Chunk], list[Reject]]]:
-        """Per batch: rows, parties, statuses, its chunks (to be consumed before the next batch) and the rejects of the reading."""
-        for rows, rejects in self.source.batches():
+    def batches(self) -> Iterator[tuple[OrderRows, NDArray[np.uint8], Iterator[Chunk], list[Reject]]]:
+        """Per batch: rows, statuses, its chunks (to be consumed before the next batch) and the rejects."""
+        for rows, unread in self.source.batches():
+            rejects = list(unread)
             party = self.resolver.party(rows)
             status = np.zeros(len(rows.row), np.uint8)
             orders = Orders(rows.paid_fen, rows.concession_bp, rows.voucher_fen, rows.day, self._keys(rows), party)
-            yield rows, party, status, self._chunks(orders, status), rejects
+            yield rows, status, self._chunks(orders, status), rejects
             settled = status == SETTLED
             self.concession_micro += int((rows.paid_fen[settled] * rows.concession_bp[settled]).sum())
-            refused = [refusal(self.programme, rows, party, int(i), int(status[i])) for i in np.flatnonzero(~settled)]
-            rejects += refused
+            rejects += [refusal(self.programme, rows, party, int(i), int(status[i])) for i in np.flatnonzero(~settled)]
             self.rejected += len(rejects)
 
     def _chunks(self, orders: Orders, status: NDArray[np.uint8]) -> Iterator[Chunk]:
@@ -227,7 +228,10 @@ def refusal(programme: Programme, rows: OrderRows, party: NDArray[np.int32], i: 
     terms = programme.terms
     row, order_id, code = int(rows.row[i]), rows.order_id[i].as_py(), STATUS_NAMES[status]
     if code == "concession_out_of_range":
-        value, other = int(rows.concession_bp[i]), f"{print_percent(terms.concession_bp_min)}–{print_percent(terms.concession_bp_max)}"
+        value, other = (
+            int(rows.concession_bp[i]),
+            f"{print_percent(terms.concession_bp_min)}–{print_percent(terms.concession_bp_max)}",
+        )
         return reject(row, order_id, "concession", code, value=print_percent(value), other=other)
     if status in (VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT):
         held = int(programme.state.holdings.vouchers[party[i, 0]])
@@ -261,11 +265,8 @@ def settle_file(
     try:
         run = Run(compiled, source, secret if secret is not None else secrets.token_bytes(SECRET_BYTES))
         _write(run, part, progress)
-        if strict and run.rejected:
-            raise RowsRefused(
-                f"{run.rejected} 行有问题,--strict 下一行都不结算;不加 --strict 可结算其余各行并列出这些行",
-                f"{run.rejected} row(s) refused, and --strict settles nothing then; without it the rest is settled and they are listed",
-            )
+        if strict:
+            _refuse_any(run.rejected)
         summary = run.summary()
         assert summary.trial_balance_micro == 0
         write_balances(part / BALANCES, run)
@@ -280,6 +281,15 @@ def settle_file(
     return summary
 
 
+def _refuse_any(rejected: int) -> None:
+    """Raises RowsRefused when there are refused rows."""
+    if rejected:
+        raise RowsRefused(
+            f"{rejected} 行有问题,--strict 下一行都不结算;不加 --strict 可结算其余各行并列出这些行",
+            f"{rejected} row(s) refused, and --strict settles nothing then; without it the rest is settled and these are listed",
+        )
+
+
 def _write(run: Run, part: Path, progress: Progress | None) -> None:
     """Settle everything into the three growing files; transfers are written by a second thread while the first settles on."""
     with (
@@ -292,7 +302,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
         listed.writerow(("row", "field", "reason", "order_id"))
         waiting: Future[None] | None = None
         done = 0
-        for rows, _, status, chunks, rejects in run.batches():
+        for rows, status, chunks, rejects in run.batches():
             for chunk in chunks:
                 lots.closed(chunk.closed)
                 transfers.gather(chunk.transfers)
@@ -300,7 +310,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(transfers.write, transfers.take(rows.order_id))
-            _list_rejects(listed, rejects)
+            listed.writerows(_listed(one) for one in rejects)
             if progress is not None:
                 progress(run.source.done - done)
                 done = run.source.done
@@ -309,10 +319,9 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
         lots.finish()
 
 
-def _list_rejects(listed: Any, rejects: list[Reject]) -> None:
-    """Rows of rejects.csv: the reason in Chinese and English beside it."""
-    for one in rejects:
-        listed.writerow((one.row, one.field, f"{one.code}: {one.zh} | {one.en}", one.order_id))
+def _listed(one: Reject) -> tuple[int, str, str, str]:
+    """A row of rejects.csv: the reason in Chinese and English beside it."""
+    return one.row, one.field, f"{one.code}: {one.zh} | {one.en}", one.order_id
 
 
 def write_balances(path: Path, run: Run) -> None:

@@ -5,7 +5,7 @@ A CSV's columns come as bytes, whatever they hold, so that a broken text is its 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple, Protocol
@@ -18,10 +18,8 @@ from pyarrow import csv, parquet
 from rangli.errors import FileRefused
 from rangli.files.reasons import Reject, reject
 
-_BLOCK_BYTES_MIN: Final = 1 << 20
-_BLOCK_BYTES_MAX: Final = 1 << 26
-_ROW_BYTES: Final = 64
-"""Bytes of a block per row of a batch; a row is seldom shorter."""
+_BLOCK_BYTES: Final = 1 << 20
+"""What Arrow splits at a time. It reads some 32 blocks ahead, so large ones cost memory; a row may be as long as one."""
 
 
 class Chunk(NamedTuple):
@@ -45,7 +43,7 @@ class Table(Protocol):
     """The columns, in order; names may repeat."""
 
     def chunks(self, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[Chunk]:
-        """These columns; those in ``coded`` that are text come as dictionaries."""
+        """These columns; those in ``coded`` may come as dictionaries."""
         ...
 
 
@@ -90,12 +88,10 @@ class CsvTable:
             self._quoted = quotes > 0
             """Without quotes Arrow splits lines more than twice as fast."""
             with pa.OSFile(str(path)) as file:
-                names = self._open(file, csv.ConvertOptions(check_utf8=False), {}, _BLOCK_BYTES_MIN).schema.names
+                names = self._open(file, csv.ConvertOptions(check_utf8=False), {}).schema.names
         self.types = [(name, pa.binary()) for name in names]
 
-    def _open(
-        self, file: pa.NativeFile, convert: csv.ConvertOptions, broken: dict[int, Reject], block_bytes: int
-    ) -> csv.CSVStreamingReader:
+    def _open(self, file: pa.NativeFile, convert: csv.ConvertOptions, broken: dict[int, Reject]) -> csv.CSVStreamingReader:
         """A reader that notes rows with the wrong number of fields in ``broken`` and goes on."""
 
         def note(row: csv.InvalidRow) -> str:
@@ -106,7 +102,7 @@ class CsvTable:
         return csv.open_csv(
             file,
             # One thread, since only then does Arrow know the number of a broken row.
-            read_options=csv.ReadOptions(use_threads=False, block_size=block_bytes),
+            read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES),
             parse_options=csv.ParseOptions(
                 quote_char='"' if self._quoted else False,
                 newlines_in_values=self._quoted,
@@ -117,40 +113,39 @@ class CsvTable:
         )
 
     def chunks(self, columns: Sequence[str], coded: Sequence[str] = ()) -> Iterator[Chunk]:
-        """See ``Table.chunks``."""
-        code = pa.dictionary(pa.int32(), pa.binary())
+        """See ``Table.chunks``; nothing comes coded."""
+        del coded
         convert = csv.ConvertOptions(
             include_columns=list(columns),
-            column_types={name: code if name in coded else pa.binary() for name in columns},
+            column_types=dict.fromkeys(columns, pa.binary()),
             strings_can_be_null=False,
             check_utf8=False,
         )
-        block_bytes = min(max(self.batch_rows * _ROW_BYTES, _BLOCK_BYTES_MIN), _BLOCK_BYTES_MAX)
         broken: dict[int, Reject] = {}
         first = 1
         with _refusing(self.path), pa.OSFile(str(self.path)) as file:
-            reader = self._open(file, convert, broken, block_bytes)
-            for block in reader:
-                for start in range(0, len(block), self.batch_rows):
-                    batch = block.slice(start, self.batch_rows)
-                    row = _numbered(first, len(batch), broken)
-                    first = int(row[-1]) + 1
-                    yield Chunk(row, _columns(batch), _take_before(first, broken), file.tell())
+            for batches in _gathered(self._open(file, convert, broken), self.batch_rows):
+                row = _numbered(first, sum(map(len, batches)), broken)
+                first = int(row[-1]) + 1
+                joined = {name: pa.concat_arrays([batch[name] for batch in batches]) for name in columns}
+                yield Chunk(row, joined, _take_before(first, broken), file.tell())
             if broken:
-                none = reader.schema.empty_table().combine_chunks()
-                columns_of_none = {name: none[name].combine_chunks() for name in columns}
-                yield Chunk(np.empty(0, np.int64), columns_of_none, _take_before(max(broken) + 1, broken), self.size)
+                none = dict.fromkeys(columns, pa.array([], pa.binary()))
+                yield Chunk(np.empty(0, np.int64), none, _take_before(max(broken) + 1, broken), self.size)
 
 
-def _count_quotes(path: Path) -> int:
-    """How many double quotes there are."""
-    with path.open("rb") as file:
-        return sum(block.count(b'"') for block in iter(lambda: file.read(_BLOCK_BYTES_MIN), b""))
-
-
-def _columns(batch: pa.RecordBatch) -> dict[str, pa.Array]:
-    """The columns of a batch by name."""
-    return dict(zip(batch.schema.names, batch.columns, strict=True))
+def _gathered(blocks: Iterable[pa.RecordBatch], rows_max: int) -> Iterator[list[pa.RecordBatch]]:
+    """The blocks, put together as far as they are at most ``rows_max`` rows, and cut up where one has more."""
+    held: list[pa.RecordBatch] = []
+    for block in blocks:
+        for start in range(0, len(block), rows_max):
+            batch = block.slice(start, rows_max)
+            if sum(map(len, held)) + len(batch) > rows_max:
+                yield held
+                held = []
+            held.append(batch)
+    if held:
+        yield held
 
 
 def _numbered(first: int, count: int, broken: dict[int, Reject]) -> NDArray[np.int64]:
@@ -162,6 +157,12 @@ def _numbered(first: int, count: int, broken: dict[int, Reject]) -> NDArray[np.i
 def _take_before(row: int, broken: dict[int, Reject]) -> list[Reject]:
     """Takes the rejects of rows before ``row`` out of ``broken``, in order of rows."""
     return [broken.pop(number) for number in sorted(broken) if number < row]
+
+
+def _count_quotes(path: Path) -> int:
+    """How many double quotes there are."""
+    with path.open("rb") as file:
+        return sum(block.count(b'"') for block in iter(lambda: file.read(_BLOCK_BYTES), b""))
 
 
 class ParquetTable:
@@ -185,4 +186,4 @@ class ParquetTable:
             for batch in file.iter_batches(self.batch_rows, columns=list(columns), use_threads=False):
                 row = np.arange(first, first + len(batch))
                 first += len(batch)
-                yield Chunk(row, _columns(batch), [], first - 1)
+                yield Chunk(row, dict(zip(batch.schema.names, batch.columns, strict=True)), [], first - 1)

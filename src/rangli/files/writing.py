@@ -27,8 +27,8 @@ from rangli.engine.state import (
 )
 from rangli.files.columns import compact, number_lines
 from rangli.files.orders import OrderRows
-from rangli.ledger.accounts import INSTITUTION, POCKET_NAMES, POCKETS, Accounts
-from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE, Transfers
+from rangli.ledger.accounts import INSTITUTION, POCKET_BITS, POCKET_NAMES, POCKETS, Accounts
+from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE, Transfers, concatenated
 from rangli.plan.terms import Ints
 from rangli.settle import Programme
 
@@ -67,7 +67,6 @@ _UNITS: Final = pa.array(UNIT_NAMES)
 _CODES: Final = pa.array(CODE_NAMES)
 _UNIT_INDEX: Final = UNIT_OF_CODE.astype(np.int32)
 _POCKETS: Final = pa.array(["", *(f":{name}" for name in POCKET_NAMES)])
-_SHIFT: Final = POCKETS.bit_length() - 1
 
 
 class Register:
@@ -90,7 +89,7 @@ class Register:
     def paths(self, account: NDArray[np.int32]) -> pa.StringArray:
         """The paths of these accounts."""
         self._catch_up()
-        holder = account >> _SHIFT
+        holder = account >> POCKET_BITS
         pocket = np.where(self._institution[holder], 0, (account & (POCKETS - 1)) + 1)
         return pc.binary_join_element_wise(self._prefixes.take(pa.array(holder)), _POCKETS.take(pa.array(pocket)), "")
 
@@ -128,12 +127,12 @@ class TransfersFile:
     def gather(self, transfers: Transfers) -> None:
         """Keep a copy of a chunk's transfers."""
         if len(transfers.code):
-            self._parts.append(Transfers(*(column.copy() for column in transfers)))
+            self._parts.append(concatenated([transfers]))
 
     def take(self, order_id: pa.StringArray) -> Gathered:
         """All that was gathered since, with its accounts renumbered to those that occur."""
         parts, self._parts = self._parts or [Transfers.empty(0)], []
-        transfers = Transfers(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+        transfers = concatenated(parts)
         accounts = len(self.register.accounts) * POCKETS
         if len(self._place_of) < accounts:
             self._place_of = np.full(2 * accounts, -1, np.int32)
@@ -225,10 +224,10 @@ class LotsFile:
         if not ids:
             return
         pots = np.array(self.programme.pots, np.int64).reshape(-1, 3)
-        queue = np.searchsorted(pots[:, 0], pot >> _SHIFT)
+        queue = np.searchsorted(pots[:, 0], pot >> POCKET_BITS)
         columns = [
             pa.array(ids, pa.string()),
-            self.register.names(wallet >> _SHIFT),
+            self.register.names(wallet >> POCKET_BITS),
             self.register.names(pots[queue, 1]),
             pa.array(pots[queue, 2].astype(np.int32)),
             *(pa.array(np.ascontiguousarray(column)) for column in facts.T),

@@ -25,6 +25,9 @@ from rangli.errors import NameRefused
 
 POCKETS: Final = 8
 """Accounts per holder."""
+POCKET_BITS: Final = 3
+"""account >> 3 is the holder."""
+assert POCKETS == 1 << POCKET_BITS
 
 WALLET: Final = 0
 POINTS: Final = 1

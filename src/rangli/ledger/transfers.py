@@ -120,3 +120,14 @@ class Transfers(NamedTuple):
         return Transfers(
             self.order[:count], self.source[:count], self.destination[:count], self.amount[:count], self.code[:count]
         )
+
+
+def concatenated(parts: list[Transfers]) -> Transfers:
+    """A copy of these transfers one after another."""
+    return Transfers(
+        np.concatenate([part.order for part in parts]),
+        np.concatenate([part.source for part in parts]),
+        np.concatenate([part.destination for part in parts]),
+        np.concatenate([part.amount for part in parts]),
+        np.concatenate([part.code for part in parts]),
+    )

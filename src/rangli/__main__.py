@@ -1,0 +1,9 @@
+"""``python -m rangli`` is the command ``rangli``."""
+
+from __future__ import annotations
+
+import sys
+
+from rangli.cli import main
+
+sys.exit(main())

@@ -1,0 +1,97 @@
+"""The command line: a thin face on the rooms below.
+
+Reports and JSON go to stdout, all else to stderr. Exit status 0: done. 1: the answer is no (a faulty plan, a broken audit).
+2: the input was refused. Starting it loads neither Numba nor Arrow; commands import what they need.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from rangli.cli import demo, plans, settling, showing, simulating
+from rangli.cli.face import Face, Wish, json_text
+from rangli.cli.options import Lang
+from rangli.cli.refusals import REFUSED, of_system, of_usage, shown
+from rangli.errors import RangliError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="rangli",
+    help="""让利:消费返利方案的结算引擎,分毫不差,人人可验。
+
+    Rangli settles consumer-rebate programmes: exact to a millionth of a yuan, and anyone can check it again.
+
+    从这里开始 Start here: rangli demo
+    """,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+plan_app = typer.Typer(help="查看、检查一个方案。\n\nShow and check one plan.", rich_markup_mode="rich")
+
+DOCUMENTS, MONEY, PROOF = "方案 · Plans", "结算 · Settling", "查账 · Books"
+app.command(rich_help_panel="入门 · First")(demo.demo)
+app.command(rich_help_panel=DOCUMENTS)(plans.plans)
+app.add_typer(plan_app, name="plan", rich_help_panel=DOCUMENTS)
+app.command(rich_help_panel=DOCUMENTS)(plans.explain)
+app.command(rich_help_panel=DOCUMENTS)(plans.schedule)
+app.command(rich_help_panel=MONEY)(settling.example)
+app.command(rich_help_panel=MONEY)(settling.settle)
+app.command(rich_help_panel=MONEY)(simulating.simulate)
+app.command(rich_help_panel=PROOF)(settling.audit)
+app.command(rich_help_panel=PROOF)(showing.balances)
+app.command(rich_help_panel=PROOF)(showing.statement)
+app.command(rich_help_panel=PROOF)(showing.draw)
+app.command(rich_help_panel=PROOF)(showing.export)
+plan_app.command("show")(plans.show)
+plan_app.command("check")(plans.check)
+plan_app.command("schema")(plans.schema)
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context, version: Annotated[bool, typer.Option("--version", help="版本 · print the version")] = False
+) -> None:
+    """The words are those of ``app``."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"rangli {version_of('rangli')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+@plan_app.callback(invoke_without_command=True)
+def _start_plan(context: typer.Context) -> None:
+    """The words are those of ``plan_app``."""
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and answer its exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return int(app(given, prog_name="rangli", standalone_mode=False) or 0)
+    except RangliError as refused:
+        return _refuse(refused, given)
+    except typer.TyperException as fault:
+        return _refuse(of_usage(fault), given)
+    except OSError as fault:
+        return _refuse(of_system(fault), given)
+
+
+def _refuse(refused: RangliError, given: Sequence[str]) -> int:
+    """Say why, in the form and language that the command line asks for."""
+    wish = Wish.of(given)
+    if wish.json:
+        sys.stdout.write(json_text({"error": {"code": refused.code, "message": refused.message(wish.lang)}}))
+    else:
+        face = Face(wish.lang)
+        face.err.print(shown(refused, face))
+    return REFUSED
