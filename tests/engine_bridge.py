@@ -15,17 +15,17 @@ from oracle import Order, RowRefused, Transfer
 
 from rangli.engine import state as columns
 from rangli.engine.draw import siphash_strings
-from rangli.engine.out import LINES_MAX, STATUS_NAMES, WRITTEN, Orders, Out
-from rangli.engine.pool import exits, inject, sell
-from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT, POCKETS, WALLET
+from rangli.engine.out import STATUS_NAMES, Orders
+from rangli.errors import Refused
+from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT, POCKETS, VOUCHERS
 from rangli.ledger.transfers import UNIT_NAMES, UNIT_OF_CODE, Transfers, code_name
 from rangli.plan import CompiledPlan, check, compile_plan
-from rangli.settle import Programme
+from rangli.settle import Chunk, Programme
 
 EPOCH: Final = date(1970, 1, 1)
 SETTLED: Final = "settled"
 ROLES: Final = ("referrer", "referrer2", "recruiter", "agent_district", "agent_city", "agent_province", "agent_region")
-SALE_CODE: Final = 19
+MICRO_MAX: Final = 2**60
 
 
 class Written(NamedTuple):
@@ -101,11 +101,25 @@ class Asking:
         )
 
     def settle(self, order: Order) -> Written:
-        """One order."""
+        """One order. When it is refused, what its day brings still comes (docs/rules.md, section 2)."""
+        programme = self.programme
+        unchanged = copy.deepcopy(programme.state)
         try:
-            return Written(SETTLED, *self.programme.settle(order))
+            settled = programme.settle(order)
+            passed = self._passes_a_limit(unchanged, order)
+            if not passed:
+                return Written(SETTLED, *settled)
+            reason = "limit_reached"
         except RowRefused as refused:
-            return Written(refused.reason, [], [])
+            reason = refused.reason
+        programme.state = unchanged
+        before = []
+        if unchanged.reached is not None:
+            reached = unchanged.reached
+            programme._pass_days(order.day)
+            programme.state.reached = reached
+            before = programme._take_written()
+        return Written(reason, before, [])
 
     def points_for(self, sale: Sale) -> int:
         """How many points a sale is about."""
@@ -186,7 +200,7 @@ class Engine:
             kind, colon, bare = (name or "").partition(":")
             if name is None:
                 numbers.append(-1)
-            elif not role.startswith("agent") and colon and kind in KIND_NAMES:
+            elif colon and kind in KIND_NAMES:
                 numbers.append(programme.holder(KIND_NAMES.index(kind), bare))
             else:
                 numbers.append(programme.holder(CONSUMER if role.startswith("referrer") else AGENT, name))
@@ -241,41 +255,20 @@ class Engine:
     # ------------------------------------------------------------ sales and injections
 
     def sell(self, consumer: str, points: int) -> Written:
-        """A voluntary sale, with the kernels: each member of the consumer from the oldest on, then the exits."""
-        terms, pool = self.programme.terms.pool, self._pool()
-        holder = self.programme.accounts.find(CONSUMER, consumer)
-        numbers = range(int(pool.totals[columns.MEMBERS_USED])) if terms.by_order else [holder] if holder >= 0 else []
-        sellers = [number for number in numbers if pool.members[number, columns.MEMBER_HOLDER] == holder]
-        if points > sum(int(pool.members[number, columns.MEMBER_POINTS]) for number in sellers):
-            return Written("points_short", [], [])
-        out = Out.of(0, 4 * len(pool.members) + LINES_MAX)
-        for number in sellers:
-            part = min(points, int(pool.members[number, columns.MEMBER_POINTS]))
-            points -= part
-            if part:
-                n, _ = sell(terms, pool, number, part, SALE_CODE, 0, out.transfers, int(out.count[WRITTEN]))
-                out.count[WRITTEN] = n
-        return self._after_exits(out)
+        """A voluntary sale."""
+        return self._operation(lambda: self.programme.sell(consumer, points))
 
     def inject(self, micro: int) -> Written:
-        """Funds for the pool, with the kernels, then the exits."""
-        pool = self._pool()
-        if int(pool.totals[columns.POOL_MICRO]) + micro > 2**60:
-            return Written("limit_reached", [], [])
-        out = Out.of(0, 4 * len(pool.members) + LINES_MAX)
-        out.count[WRITTEN] = inject(pool, micro, out.transfers, 0)
-        return self._after_exits(out)
+        """Funds for the pool."""
+        return self._operation(lambda: self.programme.inject(micro))
 
-    def _after_exits(self, out: Out) -> Written:
-        terms = self.programme.terms.pool
-        if terms.exit_bp:
-            assert exits(terms, self._pool(), self.programme.state.holdings.tally, 0, out)
-        return Written(SETTLED, [], self.read(out.transfers.first(int(out.count[WRITTEN]))))
-
-    def _pool(self) -> columns.Pool:
-        pool = self.programme.state.pool
-        assert pool is not None
-        return pool
+    def _operation(self, operation: Callable[[], Chunk]) -> Written:
+        try:
+            written = Written(SETTLED, [], self.read(operation().transfers))
+        except Refused as refused:
+            return Written(refused.code, [], [])
+        self.watch()
+        return written
 
     # ------------------------------------------------------------ what it knows
 
@@ -292,7 +285,7 @@ class Engine:
         assert len(self.closed) == len(set(self.closed))
         for holder, micro in enumerate(state.holdings.vouchers.tolist()):
             if micro:
-                assert micro == balances[path(holder * POCKETS + 2), "VOUCHER"]
+                assert micro == balances[path(holder * POCKETS + VOUCHERS), "VOUCHER"]
         if state.queues is not None:
             for row in state.queues.rows[: int(state.queues.used[columns.QUEUES_USED])].tolist():
                 assert row[columns.POT] == balances[path(row[columns.POT_ACCOUNT]), "CNY"]

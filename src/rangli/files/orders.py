@@ -34,6 +34,7 @@ PARTIES: Final = ("referrer", "referrer2", "recruiter", "agent_district", "agent
 NAMES: Final = ("consumer", "merchant", *PARTIES)
 FIELDS: Final = (*REQUIRED, *PARTIES, "voucher")
 
+ANY_CONCESSION: Final = (0, 10**6)
 BATCH_ROWS: Final = 262_144
 _SHOWN_LETTERS: Final = 60
 """How much of a faulty text a message repeats."""
@@ -79,6 +80,8 @@ class OrderFile:
         _check_header(path, names)
         for name, kind in self._table.types:
             _check_type(path, name, kind)
+        self.concession_bp = ANY_CONCESSION
+        """The concessions that the plan takes; a row outside them is refused here, so that it does not use up its order id."""
         self._columns = [name for name in FIELDS if name in names]
         self.extra_columns = [name for name in names if name not in FIELDS]
         self.rows: int = self._table.size
@@ -90,7 +93,7 @@ class OrderFile:
         self.done = self.duplicates = 0
         kept = _Kept(repeated(self._hashes()) if self.once else np.empty(0, np.int64))
         for chunk in self._table.chunks(self._columns, coded=(*NAMES, "concession")):
-            columns = _read(chunk)
+            columns = _read(chunk, self.concession_bp)
             rejects = [*chunk.broken, *columns.rejects]
             good = columns.good
             if len(kept.repeated) and len(good):
@@ -316,8 +319,8 @@ class _Columns(NamedTuple):
         return zip(*(columns[name] for name in FIELDS[1:]), strict=True)
 
 
-def _read(chunk: Chunk) -> _Columns:
-    """The chunk's columns checked and turned into numbers."""
+def _read(chunk: Chunk, range_bp: tuple[int, int]) -> _Columns:
+    """The chunk's columns checked and turned into numbers; concessions outside ``range_bp`` are refused."""
     count = len(chunk.row)
     columns = {name: chunk.columns.get(name, pa.nulls(count)) for name in FIELDS}
     status: dict[str, Statuses] = {}
@@ -329,18 +332,22 @@ def _read(chunk: Chunk) -> _Columns:
     paid_fen, status["amount"] = _read_numbers(columns["amount"], parse.parse_yuan_texts)
     concession_bp, status["concession"] = _read_numbers(columns["concession"], parse.parse_percent_texts)
     voucher_fen, status["voucher"] = _read_numbers(columns["voucher"], parse.parse_yuan_or_nothing_texts)
+    status["amount"][(status["amount"] == parse.OK) & (paid_fen == 0)] = parse.OUT_OF_RANGE
+    outside = (concession_bp < range_bp[0]) | (concession_bp > range_bp[1])
+    status["concession"][(status["concession"] == parse.OK) & outside] = parse.OUT_OF_RANGE
     names = {name: _Names.read(columns[name], name) for name in NAMES}
     status |= {name: names[name].status for name in NAMES}
 
     fault = np.full(count, -1, np.int64)
     for place in reversed(range(len(FIELDS))):
         fault[status[FIELDS[place]] != parse.OK] = place
-    rejects = _rejects(chunk.row, columns, status, fault)
+    bounds = "–".join(print_percent(bp) for bp in range_bp)
+    rejects = _rejects(chunk.row, columns, status, fault, bounds)
     good = np.flatnonzero(fault < 0)
     return _Columns(chunk.row, order_id, instant_ns, day, paid_fen, concession_bp, voucher_fen, names, good, rejects)
 
 
-def _rejects(row: Ints, columns: dict[str, pa.Array], status: dict[str, Statuses], fault: Ints) -> list[Reject]:
+def _rejects(row: Ints, columns: dict[str, pa.Array], status: dict[str, Statuses], fault: Ints, bounds: str) -> list[Reject]:
     """Why rows are refused; ``fault`` is the place in FIELDS of each row's first faulty column, or -1."""
     rejects: list[Reject] = []
     for number, field in enumerate(FIELDS):
@@ -350,7 +357,7 @@ def _rejects(row: Ints, columns: dict[str, pa.Array], status: dict[str, Statuses
             places = np.setdiff1d(places, empty[_are_blank(columns, empty)])
         facts = row[places], _texts(columns["order_id"], places), _texts(columns[field], places), status[field][places]
         for place, order_id, text, why in zip(facts[0].tolist(), *facts[1:3], facts[3].tolist(), strict=True):
-            rejects.append(_rejected(place, order_id[:_SHOWN_LETTERS], field, text[:_SHOWN_LETTERS], why))
+            rejects.append(_rejected(place, order_id[:_SHOWN_LETTERS], field, text[:_SHOWN_LETTERS], why, bounds))
     return rejects
 
 
@@ -362,8 +369,10 @@ def _are_blank(columns: dict[str, pa.Array], places: Ints) -> NDArray[np.bool_]:
     return blank
 
 
-def _rejected(row: int, order_id: str, field: str, text: str, status: int) -> Reject:
+def _rejected(row: int, order_id: str, field: str, text: str, status: int, bounds: str) -> Reject:
     """Why a row is refused whose column holds this text."""
+    if status == parse.OUT_OF_RANGE:
+        return reject(row, order_id, field, f"{field}_out_of_range", value=text, other=bounds)
     if status != parse.MALFORMED:
         return reject(row, order_id, field, CODE_OF_STATUS[status], value=repr(text))
     try:

@@ -31,6 +31,7 @@ DATE_IMPOSSIBLE: Final = 7
 CLOCK_IMPOSSIBLE: Final = 8
 YEAR_OUT_OF_RANGE: Final = 9
 MALFORMED: Final = 10
+OUT_OF_RANGE: Final = 11
 """Not an amount or not a percentage; ``money`` knows why."""
 
 YEAR_MIN: Final = 2000

@@ -139,6 +139,7 @@ class Run:
         self.programme = Programme(compiled, secret)
         self.resolver = Resolver(self.programme)
         self.source = source
+        source.concession_bp = (compiled.terms.concession_bp_min, compiled.terms.concession_bp_max)
         self.books = Books()
         self.days: set[int] = set()
         self.by_code = np.zeros((len(CODE_NAMES), 2), np.int64)
@@ -293,7 +294,7 @@ def _refuse_any(rejected: int) -> None:
 def _write(run: Run, part: Path, progress: Progress | None) -> None:
     """Settle everything into the three growing files; transfers are written by a second thread while the first settles on."""
     with (
-        (part / REJECTS).open("w", encoding="utf-8-sig", newline="") as rejects_file,
+        (part / REJECTS).open("w", encoding="utf-8", newline="") as rejects_file,
         TransfersFile(part / TRANSFERS, run.programme.accounts) as transfers,
         LotsFile(part / LOTS, run.programme) as lots,
         ThreadPoolExecutor(1) as writer,
@@ -326,7 +327,7 @@ def _listed(one: Reject) -> tuple[int, str, str, str]:
 
 def write_balances(path: Path, run: Run) -> None:
     """balances.csv: every account that was touched, by path."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
+    with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("account", "unit", "amount_micro", "amount"))
         for row in run.books.rows(run.programme.accounts):
