@@ -7,7 +7,7 @@ SEED ?= 7
 BIN := .venv/bin
 UV := .uv/bin/uv
 READY := .venv/.ready
-SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen
+SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --compile-bytecode
 
 PYTEST := $(BIN)/pytest -n 2
 

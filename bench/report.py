@@ -37,13 +37,19 @@ class Section(NamedTuple):
     """Verdicts, and what a reader must know to trust the numbers."""
 
 
+def terminal() -> Console:
+    """The terminal; where there is none, as wide as the tables want."""
+    console = Console()
+    return console if console.is_terminal else Console(width=150)
+
+
 def show(console: Console, section: Section) -> None:
     """The section in the terminal."""
     table = Table(title=section.title, title_justify="left", title_style="bold", caption=section.about, caption_justify="left")
     for place, column in enumerate(section.columns):
         table.add_column(column, justify="right" if place else "left", no_wrap=not place)
     for row in section.rows:
-        table.add_row(*row)
+        table.add_row(*(re.sub(r"\*\*(.+?)\*\*", r"[bold]\1[/]", cell) for cell in row))
     console.print()
     console.print(table)
     for note in section.notes:

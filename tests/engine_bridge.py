@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
@@ -10,8 +11,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 import oracle
-from engine_worlds import FIRST_DAY, SECRET, Action, Asked, Injection, PlanFacts, Sale, document, meaning
-from oracle import Order, RowRefused, Transfer
+import oracle_orders
+from engine_worlds import FIRST_DAY, SECRET, Action, Asked, Injection, PlanFacts, Sale, document
+from oracle import Order, Plan, RowRefused, Transfer
 
 from rangli.engine import state as columns
 from rangli.engine.draw import siphash_strings
@@ -78,9 +80,9 @@ def compiled(facts: PlanFacts) -> CompiledPlan:
 class Asking:
     """The oracle at work. It goes first, since what an order may use of its vouchers depends on what was settled before."""
 
-    def __init__(self, facts: PlanFacts) -> None:
-        self.programme = oracle.Programme(meaning(facts), SECRET)
-        self.offset_bp = facts.offset_bp
+    def __init__(self, plan: Plan) -> None:
+        self.programme = oracle.Programme(plan, SECRET)
+        self.offset_bp = plan.get("offset_bp", 0)
         self.day = FIRST_DAY
         self.count = 0
 
@@ -101,25 +103,53 @@ class Asking:
         )
 
     def settle(self, order: Order) -> Written:
-        """One order. When it is refused, what its day brings still comes (docs/rules.md, section 2)."""
+        """One order. The releases of its day come even if it is then refused; only a settled order moves the day reached."""
         programme = self.programme
-        unchanged = copy.deepcopy(programme.state)
+        before: list[Transfer] = []
+        reached = programme.state.reached
+        if reached is not None:
+            programme._pass_days(order.day)
+            before = programme._take_written()
+        unchanged = copy.deepcopy(programme.state) if self._passes_a_limit(order) else None
         try:
             settled = programme.settle(order)
-            passed = self._passes_a_limit(unchanged, order)
-            if not passed:
-                return Written(SETTLED, *settled)
-            reason = "limit_reached"
         except RowRefused as refused:
             reason = refused.reason
-        programme.state = unchanged
-        before = []
-        if unchanged.reached is not None:
-            reached = unchanged.reached
-            programme._pass_days(order.day)
-            programme.state.reached = reached
-            before = programme._take_written()
+        else:
+            if unchanged is None:
+                return Written(SETTLED, before, settled.order)
+            reason, programme.state = "limit_reached", unchanged
+        programme.state.reached = reached
         return Written(reason, before, [])
+
+    def _passes_a_limit(self, order: Order) -> bool:
+        """Whether anything would pass its limit if the whole concession went into it (docs/rules.md, section 2)."""
+        plan, state = self.programme.plan, self.programme.state
+        concession = order.paid_fen * order.concession_bp
+        grown = []
+        if "packets" in plan:
+            grown.append(state.balances[oracle_orders.cash_account(plan, order, "packets"), "CNY"] + concession)
+        if "pool" in plan:
+            terms, pool = plan["pool"], self.programme.pool_state()
+            value = concession * terms["mint_bp"] // 10_000
+            per_pool, per_supply = (pool.pool, pool.supply) if pool.supply else pool.last_price
+            exit_bp, by_value = terms.get("exit_bp", 0), terms.get("exit_basis") == "mint_value"
+            added = value * exit_bp // 10_000 if by_value else order.paid_fen * exit_bp
+            limit = pool.members.get(order.consumer, (0, 0, 0))[1] if terms.get("exit_scope") != "order" else 0
+            grown += [pool.pool + concession, pool.supply + value * per_supply // per_pool, limit + added]
+        if "release" in plan:
+            rate = plan["release"]["rate"]
+            rate = rate if isinstance(rate, Fraction) else Fraction(rate, 10_000)
+            stretch = max(1, Fraction(max(rate.numerator, rate.denominator), 4))  # 2^62 over the greater term, as 2^60
+            points = [oracle_orders.linear(entry, order.paid_fen, order.concession_bp) for entry in plan["points"]]
+            promised = sum(self._promise(lot.points) - lot.released for lot in state.point_lots if lot.open)
+            inflow = (state.inflows or [0])[-1] + concession
+            grown += [inflow * stretch, (promised + sum(self._promise(each) for each in points)) * stretch]
+        return any(micro > MICRO_MAX for micro in grown)
+
+    def _promise(self, points: int) -> int:
+        """All that points may release."""
+        return int(points * self.programme.plan["release"]["multiple_bp"] // 10_000)
 
     def points_for(self, sale: Sale) -> int:
         """How many points a sale is about."""
@@ -143,7 +173,7 @@ class Asking:
             {account: amount for account, amount in programme.balances().items() if amount},
             closed,
             {pot: lots for pot, lots in queues.items() if lots},
-            programme.price(),
+            programme.price() if programme.plan.get("pool") else Fraction(1),
             [
                 (each.consumer, each.points, each.limit, each.out)
                 for each in state.members.values()
@@ -358,9 +388,9 @@ class Concrete(NamedTuple):
     written: Written
 
 
-def ask(facts: PlanFacts, actions: Sequence[Action]) -> tuple[Asking, list[Concrete]]:
+def ask(plan: Plan, actions: Sequence[Action]) -> tuple[Asking, list[Concrete]]:
     """The oracle after all actions, and what it said to each."""
-    asking = Asking(facts)
+    asking = Asking(plan)
     done: list[Concrete] = []
     for action in actions:
         if isinstance(action, Asked):

@@ -1,14 +1,16 @@
 """Drawn plans and orders: what the engine and the oracle are both asked about.
 
 A plan is drawn as facts. From the facts stand two independent spellings: ``document``, the text that a designer would write, and
-``meaning``, the dict that the oracle takes. An order is drawn as one number whose digits choose each of its fields, simplest
-first, so that drawing is fast and a failure shrinks to a plain order.
+``meaning``, the dict that the oracle takes. An order is drawn as one number that seeds each of its fields, so that
+drawing is fast and a stream shrinks to a few orders.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import date
+from random import Random
 from typing import Any, Final, NamedTuple
 
 from hypothesis import strategies as st
@@ -242,7 +244,7 @@ def meaning(facts: PlanFacts) -> Plan:
 
 KINDS: Final = ("shares", "packets", "pool", "release", "packets+pool", "packets+release")
 POTS: Final = {"packets": "packets", "pool": "pool", "release": "dividend"}
-CONCESSIONS: Final = ((600, 3000), (0, 10_000), (2000, 2000), (1, 1), (10_000, 10_000), (333, 777), (0, 1))
+CONCESSIONS: Final = ((600, 3000), (2000, 2000), (1000, 9999), (0, 10_000), (10_000, 10_000), (333, 777), (1, 1), (0, 1))
 
 
 def _parts_of(budget: int, weights: list[int]) -> list[int]:
@@ -256,10 +258,10 @@ def share_lists(draw: st.DrawFn, low: int, pots: list[str], *, vouchers: bool) -
     others = ["referrer", "referrer2", "recruiter", "consumer", "merchant", "platform", *FUNDS]
     agents = draw(st.sampled_from([(), AGENTS, AGENTS[:1], AGENTS[1:3], AGENTS[::3]]))
     parties = [*pots, *draw(st.lists(st.sampled_from(others), max_size=5)), *agents]
-    of_concession = draw(st.sampled_from([10_000, 5000, 9999, 1, 0]))
-    weights = draw(st.lists(st.sampled_from([1, 0, 2, 7, 1000]), min_size=len(parties), max_size=len(parties)))
+    of_concession = draw(st.sampled_from([10_000, 5000, 9999, 8000, 1, 0]))
+    weights = [draw(st.sampled_from([1, 7, 1000, 100, 0] if party in pots else [1, 2, 0, 7])) for party in parties]
     agents_slide = draw(st.booleans())
-    styles = [draw(st.sampled_from(["concession", "amount", "slide"])) if p not in agents else "" for p in parties]
+    styles = [draw(st.sampled_from(["concession", "concession", "amount", "slide"])) if p not in agents else "" for p in parties]
     agent_style = "amount" if agents_slide else "concession"
     styles = [style or agent_style for style in styles]
     rates = _parts_of(of_concession, [w if s == "concession" else 0 for w, s in zip(weights, styles, strict=True)])
@@ -269,7 +271,7 @@ def share_lists(draw: st.DrawFn, low: int, pots: list[str], *, vouchers: bool) -
     for i, (party, style) in enumerate(zip(parties, styles, strict=True)):
         rate = RateFacts(style, rates[i] if style == "concession" else flat[i])
         if style == "slide":
-            ends = draw(st.sampled_from([(0, 1), (0, 10_000), (600, 3000), (low, low + 1), (1000, 1007)]))
+            ends = draw(st.sampled_from([(0, 1), (0, 10_000), (600, 3000), (9000, 10_000), (1000, 1007)]))
             corner = draw(st.integers(0, flat[i]))
             corners = draw(st.permutations([corner, flat[i]]))
             rate = RateFacts("slide", 0, (ends[0], corners[0]), (ends[1], corners[1]))
@@ -283,7 +285,7 @@ def share_lists(draw: st.DrawFn, low: int, pots: list[str], *, vouchers: bool) -
 PACKET_PLANS: Final = st.builds(
     PacketFacts,
     per_order=st.sampled_from([2, 1, 3, 20, 100]),
-    tiers_fen=st.sampled_from([(), (100,), (1, 2, 3000), (10_000, 20_000, 50_000), tuple(range(1, 16))]),
+    tiers_fen=st.sampled_from([(), (), (100,), (1, 2, 3000), (10_000, 20_000, 50_000), tuple(range(1, 16))]),
     merchant_tiers_fen=st.sampled_from([None, (), (50,), (1, 1000, 10**9)]),
     exit_packets=st.sampled_from([20, None, 1, 2]),
     received_bp=st.sampled_from([10_000, 5000, 9999, 1]),
@@ -361,7 +363,7 @@ MERCHANTS: Final = ("M", "N", "A", "a:b")
 SOMEBODY: Final = (None, "A", "R", "merchant:M", "consumer:C", "agent:a:b", "other:x", "merchant:new")
 AGENT_NAMES: Final = (None, "D", "R", "agent:D")
 DAYS_AHEAD: Final = (0, 0, 0, 1, 0, 1, 30, 2, -1, 5, 100)
-AMOUNTS: Final = (1, 2, 3, 10_000, 10_001, 100, 20_000, 20_001, 50_001, 10**6, AMOUNT_FEN_MAX, AMOUNT_FEN_MAX - 1)
+EDGES: Final = (1, 2, 3, 10_000, 10_001, 100, 20_000, 20_001, 50_001, 10**6, AMOUNT_FEN_MAX, AMOUNT_FEN_MAX - 1)
 REFUSED_AMOUNTS: Final = (0, -1, AMOUNT_FEN_MAX + 1)
 
 
@@ -392,50 +394,41 @@ class Injection(NamedTuple):
 Action = Asked | Sale | Injection
 
 
-class _Digits:
-    """Choices out of one number."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def below(self, size: int) -> int:
-        """A digit."""
-        self.number, digit = divmod(self.number, size)
-        return digit
-
-    def pick(self, options: tuple[Any, ...]) -> Any:  # noqa: ANN401 (whatever the options are)
-        """One of the options."""
-        return options[self.below(len(options))]
+AMOUNTS_OF_A_WORLD: Final = (
+    lambda chance: chance.choice((10_000, 100, 20_000)),
+    lambda chance: chance.randint(1, 5),
+    lambda chance: chance.randint(1, 10**6),
+    lambda chance: chance.choice(EDGES),
+    lambda chance: chance.choice((1, 7, 100, 10_000, AMOUNT_FEN_MAX)),
+)
+"""What orders of a world are worth: alike, tiny, anything, at the edges of tiers and limits, far apart."""
 
 
-def action_of(number: int, facts: PlanFacts) -> Action:
-    """The action that a number stands for; 0 is the plainest order."""
-    digits = _Digits(number)
-    kind = digits.below(16)
-    if facts.pool and kind == 15:
-        return Injection(digits.pick((1, 10**6, 10**9, 10**12, 10**14)))
-    if facts.pool and kind >= 13:
-        return Sale(digits.pick(CONSUMERS), digits.pick((1000, 500, 1, 999, 1001)))
+def action_of(number: int, facts: PlanFacts, amount_of: Callable[[Random], int]) -> Action:
+    """The action that a number stands for."""
+    chance = Random(number)
+    kind = chance.randrange(20)
+    if facts.pool and kind == 19:
+        return Injection(chance.choice((1, 10**6, 10**9, 10**12, 10**14)))
+    if facts.pool and kind >= 16:
+        return Sale(chance.choice(CONSUMERS), chance.choice((1000, 1000, 500, 1, 999, 1001)))
     low, high = facts.concession
-    bp = digits.pick((low, high, low + digits.below(high - low + 1)))
-    style = digits.below(8)
-    paid_fen = digits.pick(AMOUNTS) if style < 4 else 1 + digits.below((5000, 5000, 10**6, 10**9)[style - 4])
-    if kind == 12:
-        odd = digits.below(8)
+    paid_fen, bp = amount_of(chance), chance.choice((low, high, chance.randint(low, high)))
+    if kind == 15:
+        odd = chance.randrange(8)
         bp = low - 1 if odd == 1 else high + 1 if odd == 2 else bp
-        paid_fen = digits.pick(REFUSED_AMOUNTS) if odd == 0 else paid_fen
-    names = [digits.pick(CONSUMERS), digits.pick((MERCHANTS[0], MERCHANTS[0], *MERCHANTS))]
-    names += [digits.pick(SOMEBODY) for _ in range(3)] + [digits.pick(AGENT_NAMES) for _ in range(4)]
-    permille = digits.pick((0, 0, 1000, 500, 1, 1001)) if facts.offset_bp else digits.pick((0,) * 19 + (1001,))
-    return Asked(digits.pick(DAYS_AHEAD), paid_fen, bp, tuple(names), permille)
+        paid_fen = chance.choice(REFUSED_AMOUNTS) if odd == 0 else paid_fen
+    names = [chance.choice(CONSUMERS), chance.choice((MERCHANTS[0],) * 8 + MERCHANTS)]
+    names += [chance.choice(SOMEBODY) for _ in range(3)] + [chance.choice(AGENT_NAMES) for _ in range(4)]
+    permille = chance.choice((0, 1000, 500, 1, 1001)) if facts.offset_bp else 1001 * (kind == 14)
+    return Asked(chance.choice(DAYS_AHEAD), paid_fen, bp, tuple(names), permille)
 
 
-def actions(facts: PlanFacts, most: int = 40) -> st.SearchStrategy[list[Action]]:
-    """A stream of orders, and of sales and injections if there is a pool."""
-    numbers = st.integers(0, 2**110).map(lambda number: action_of(number, facts))
-    return st.sampled_from((most, 6, most, 0)).flatmap(lambda least: st.lists(numbers, min_size=least, max_size=most))
-
-
-def worlds(kinds: tuple[str, ...] = KINDS, most: int = 40) -> st.SearchStrategy[tuple[PlanFacts, list[Action]]]:
-    """A plan and what happens under it."""
-    return plans(kinds).flatmap(lambda facts: st.tuples(st.just(facts), actions(facts, most)))
+@st.composite
+def worlds(draw: st.DrawFn, kinds: tuple[str, ...] = KINDS, most: int = 40) -> tuple[PlanFacts, list[Action]]:
+    """A plan and what happens under it: orders, and sales and injections if there is a pool."""
+    facts = draw(plans(kinds))
+    amount_of = draw(st.sampled_from(AMOUNTS_OF_A_WORLD))
+    least = draw(st.sampled_from((most, 6, most, 0)))
+    numbers = draw(st.lists(st.integers(0, 2**16), min_size=least, max_size=most))
+    return facts, [action_of(number, facts, amount_of) for number in numbers]

@@ -256,7 +256,7 @@ class Programme:
                 f"a refund of {print_yuan(refund_fen)} yuan is not between 0.01 and {print_yuan(left)}, what is not yet refunded",
             )
         request = order.request(refund_fen)
-        out = Out.of(1, LINES_MAX + 4 * len(order.legs) + TRANSFERS_ROOM)
+        out = Out.of(1, 2 * LINES_MAX + 4 * len(order.legs))
         refund(self.terms, *self.state, request, out)
         order.received_fen = int(request.facts[RECEIVED_FEN])
         order.refunded_fen += refund_fen
@@ -275,7 +275,7 @@ class Programme:
                 f"{consumer} 有 {print_micro(held)} 个积分,不能卖出 {print_micro(points)} 个",
                 f"{consumer} has {print_micro(held)} points and cannot sell {print_micro(points)}",
             )
-        out = Out.of(1, LINES_MAX + 2 * len(entries) + TRANSFERS_ROOM)
+        out = Out.of(1, 2 * LINES_MAX + 2 * len(entries))
         n = 0
         for member, points_held in entries:
             part = min(points, points_held)
@@ -301,7 +301,7 @@ class Programme:
                 f"不能向盈利池注入 {print_micro(amount_micro)} 元:没有盈利池,或超出上限",
                 f"cannot inject {print_micro(amount_micro)} yuan: there is no pool, or it would pass its limit",
             )
-        out = Out.of(1, LINES_MAX + TRANSFERS_ROOM)
+        out = Out.of(1, 2 * LINES_MAX)
         out.count[WRITTEN] = inject(pool, amount_micro, out.transfers, 0)
         return self._with_exits(out)
 

@@ -7,14 +7,13 @@ Reports and JSON go to stdout, all else to stderr. Exit status 0: done. 1: the a
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
 
 from rangli.cli import demo, plans, settling, showing, simulating
 from rangli.cli.face import Face, Wish, json_text
-from rangli.cli.options import Lang
 from rangli.cli.refusals import REFUSED, of_system, of_usage, shown
 from rangli.errors import RangliError
 
@@ -32,25 +31,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plan_app = typer.Typer(help="查看、检查一个方案。\n\nShow and check one plan.", rich_markup_mode="rich")
+plan_app = typer.Typer(help="显示、检查一个方案 · Show and check one plan.", rich_markup_mode="rich")
 
-DOCUMENTS, MONEY, PROOF = "方案 · Plans", "结算 · Settling", "查账 · Books"
-app.command(rich_help_panel="入门 · First")(demo.demo)
-app.command(rich_help_panel=DOCUMENTS)(plans.plans)
-app.add_typer(plan_app, name="plan", rich_help_panel=DOCUMENTS)
-app.command(rich_help_panel=DOCUMENTS)(plans.explain)
-app.command(rich_help_panel=DOCUMENTS)(plans.schedule)
-app.command(rich_help_panel=MONEY)(settling.example)
-app.command(rich_help_panel=MONEY)(settling.settle)
-app.command(rich_help_panel=MONEY)(simulating.simulate)
-app.command(rich_help_panel=PROOF)(settling.audit)
-app.command(rich_help_panel=PROOF)(showing.balances)
-app.command(rich_help_panel=PROOF)(showing.statement)
-app.command(rich_help_panel=PROOF)(showing.draw)
-app.command(rich_help_panel=PROOF)(showing.export)
-plan_app.command("show")(plans.show)
-plan_app.command("check")(plans.check)
-plan_app.command("schema")(plans.schema)
+SHELVES: dict[str, tuple[Callable[..., None], ...]] = {
+    "入门 · First": (demo.demo,),
+    "方案 · Plans": (plans.plans, plans.explain, plans.schedule),
+    "结算 · Settling": (settling.example, settling.settle, simulating.simulate),
+    "查账 · Books": (settling.audit, showing.balances, showing.statement, showing.draw, showing.export),
+}
+for shelf, commands in SHELVES.items():
+    for command in commands:
+        app.command(rich_help_panel=shelf)(command)
+app.add_typer(plan_app, name="plan", rich_help_panel="方案 · Plans")
+plan_app.command()(plans.show)
+plan_app.command()(plans.check)
+plan_app.command()(plans.schema)
 
 
 @app.callback(invoke_without_command=True)
@@ -93,5 +88,5 @@ def _refuse(refused: RangliError, given: Sequence[str]) -> int:
         sys.stdout.write(json_text({"error": {"code": refused.code, "message": refused.message(wish.lang)}}))
     else:
         face = Face(wish.lang)
-        face.err.print(shown(refused, face))
+        face.err.print(shown(refused, face), soft_wrap=True)
     return REFUSED

@@ -7,15 +7,17 @@ output is no terminal or ``NO_COLOR`` is set: that is rich's own habit.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 from rangli.money import mul_div, print_micro, print_ratio
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType
     from rich.table import Table
     from rich.text import Text
 
@@ -25,6 +27,7 @@ Advance = Callable[[int], None]
 PIPE_WIDTH: Final = 100
 """Columns when the output is no terminal and COLUMNS does not say."""
 BAR_WIDTH: Final = 16
+UNIT_WORDS: Final = {"CNY": ("元", "yuan"), "POINT": ("积分", "points"), "VOUCHER": ("元的券", "in vouchers")}
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 _DECIMALS: Final = 2
 """Of an amount, those that are always there; up to four more are for fractions of a fen."""
@@ -54,7 +57,7 @@ class Wish(NamedTuple):
     def of(cls, arguments: Sequence[str]) -> Wish:
         """The wish in these arguments."""
         joined = [text.removeprefix("--lang=") for text in arguments if text.startswith("--lang=")]
-        apart = [after for before, after in zip(arguments, arguments[1:], strict=False) if before == "--lang"]
+        apart = [after for before, after in pairwise(arguments) if before == "--lang"]
         return cls(language(next(iter([*joined, *apart]), None)), "--json" in arguments)
 
 
@@ -74,19 +77,25 @@ class Face:
         """The text in the language of this face."""
         return zh if self.lang == "zh" else en
 
+    def show(self, *shown: RenderableType) -> None:
+        """Parts of a report; without the spaces that rich leaves at the ends of lines when nobody sees colours there."""
+        for part in shown:
+            if self.out.is_terminal:
+                self.out.print(part)
+                continue
+            with self.out.capture() as captured:
+                self.out.print(part)
+            self.out.file.writelines(f"{line.rstrip()}\n" for line in captured.get().splitlines())
+
     def line(self, zh: str, en: str, style: str = "") -> None:
         """One paragraph of a report."""
-        self.out.print(self.words(zh, en), style=style)
+        self.show(paragraph(self.words(zh, en), style=style))
 
     def title(self, zh: str, en: str) -> None:
-        """A heading, with an empty line before it."""
-        self.out.print()
+        """A heading between empty lines."""
+        self.show("")
         self.line(zh, en, "bold")
-
-    def show(self, *shown: RenderableType) -> None:
-        """Parts of a report as they are."""
-        for part in shown:
-            self.out.print(part)
+        self.show("")
 
     def document(self, facts: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
         """The report as JSON on stdout."""
@@ -95,6 +104,7 @@ class Face:
     def note(self, zh: str, en: str) -> None:
         """A word about the work, on stderr; silent for programs."""
         if not self.json:
+            self.out.file.flush()
             self.err.print(self.words(zh, en), style="dim")
 
     @contextmanager
@@ -138,7 +148,9 @@ def table(*columns: str, right: Sequence[int] = (), fold: Sequence[int] = ()) ->
     from rich import box
     from rich.table import Table
 
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", border_style="dim")
+    made = Table(
+        box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 2, 0, 0), header_style="dim", border_style="dim"
+    )
     for at, name in enumerate(columns):
         made.add_column(name, justify="right" if at in right else "left", no_wrap=at not in fold, overflow="fold")
     return made
@@ -157,12 +169,48 @@ def facts(*rows: tuple[str, RenderableType]) -> Table:
     return made
 
 
-def paragraph(text: str, indent: int = 2, style: str = "") -> RenderableType:
-    """A text that wraps inside a margin."""
-    from rich.padding import Padding
-    from rich.text import Text
+_WIDE = "\u2e80-\uffef"
+_PIECES: Final = re.compile(rf"[(“《]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[,。;:、)”》!?]*|\s+")
+"""What a line may be broken between: Chinese characters, words, spaces; no line begins or ends with the wrong mark."""
 
-    return Padding(Text(text, style=style), (0, 0, 0, indent))
+
+class Paragraph(NamedTuple):
+    """A text that wraps inside a margin; Chinese breaks between any two characters, and not only at spaces as rich has it."""
+
+    text: str
+    indent: int = 0
+    style: str = ""
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Text]:
+        """The lines."""
+        from rich.text import Text
+
+        for line in self.text.split("\n"):
+            for part in wrapped(line, options.max_width - self.indent):
+                yield Text(" " * self.indent + part, style=self.style, no_wrap=True, overflow="fold")
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """The lines of a text, none wider than ``width`` cells unless a single word is.
+
+    >>> wrapped("红包:10.00 元进入本店的红包池。", 16)
+    ['红包:10.00 元进', '入本店的红包池。']
+    """
+    from rich.cells import cell_len
+
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if lines[-1] and cell_len((lines[-1] + piece).rstrip()) > width:
+            lines[-1] = lines[-1].rstrip()
+            lines.append("")
+        if lines[-1] or not piece.isspace() or len(lines) == 1:
+            lines[-1] += piece
+    return lines
+
+
+def paragraph(text: str, indent: int = 0, style: str = "") -> Paragraph:
+    """A text that wraps inside a margin."""
+    return Paragraph(text, indent, style)
 
 
 # ---------------------------------------------------------------- numbers
@@ -185,6 +233,15 @@ def yuan(micro: int) -> Text:
     sign = "-" if whole.startswith("-") else ""
     shown = Text(f"{sign}{int(whole.lstrip('-')):,}.{decimals[:_DECIMALS]}")
     return shown.append(f"{decimals[_DECIMALS:]:<4}", style="dim")
+
+
+def money(micro: int) -> str:
+    """The same inside a sentence.
+
+    >>> money(1_234_500_000)
+    '1,234.50'
+    """
+    return yuan(micro).plain.strip()
 
 
 def nearest(num: int, den: int, places: int) -> str:

@@ -73,6 +73,7 @@ def secret_of(text: str | None) -> bytes | None:
     if not re.fullmatch(f"[0-9a-fA-F]{{1,{SECRET_DIGITS}}}", text):
         raise InputRefused(
             f"密钥 {text[:70]!r} 不是 1 到 {SECRET_DIGITS} 位十六进制数;不足 {SECRET_DIGITS} 位时左边补 0",
-            f"the secret {text[:70]!r} is not 1 to {SECRET_DIGITS} hexadecimal digits; fewer than {SECRET_DIGITS} get zeros on the left",
+            f"the secret {text[:70]!r} is not 1 to {SECRET_DIGITS} hexadecimal digits; fewer than {SECRET_DIGITS}"
+            " get zeros on the left",
         )
     return bytes.fromhex(text.zfill(SECRET_DIGITS))

@@ -16,10 +16,8 @@ from rangli.errors import InputRefused
 from rangli.money import mul_div, parse_percent, parse_yuan, print_micro, print_percent, print_ratio, print_yuan
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from rangli.lab import Promise
-    from rangli.plan import CompiledPlan, Explanation, Plan
+    from rangli.plan import CompiledPlan, Explanation
 
 POINTS_MICRO: Final = 10**9
 """A thousand points, for the schedule of a release: enough for six exact decimals."""
@@ -28,9 +26,7 @@ EXAMPLE_FEN: Final = 100_000
 
 
 def plans(json: AsJson = False, lang: Lang = None) -> None:
-    """列出预置方案。
-
-    The plans that ship with the product.
+    """列出预置方案 · List the plans that ship with the product.
 
     例 Example: rangli plans
     """
@@ -42,12 +38,10 @@ def plans(json: AsJson = False, lang: Lang = None) -> None:
         face.document({"plans": [{**_about(one), "lines": preset_text(one.plan.name).count("\n")} for one in made]})
         return
     for one in made:
-        plan = one.plan
-        face.out.print()
-        face.out.print(_headline(one, face))
-        if plan.about is not None:
-            face.show(faces.paragraph(face.words(plan.about.zh, plan.about.en)))
-    face.out.print()
+        show_headline(face, one)
+        if one.plan.about is not None:
+            face.show(faces.paragraph(face.words(one.plan.about.zh, one.plan.about.en), indent=2))
+    face.show("")
     face.note("看其中一个:rangli explain weituanbao", "look into one: rangli explain weituanbao")
 
 
@@ -63,30 +57,26 @@ def _about(one: CompiledPlan) -> dict[str, object]:
     }
 
 
-def _headline(one: CompiledPlan, face: Face) -> Table:
-    """Name, title and range of a plan in one row."""
+def show_headline(face: Face, one: CompiledPlan) -> None:
+    """A plan's name, title and range of concessions, after an empty line."""
     from rich.text import Text
 
-    row = faces.facts()
-    title = Text.assemble((face.words(one.plan.title.zh, one.plan.title.en)), (f"  {_range(one.plan, face)}", "dim"))
-    row.add_row(Text(one.plan.name, style="bold green"), title)
-    return row
-
-
-def _range(plan: Plan, face: Face) -> str:
-    """The range of concessions in words."""
+    plan = one.plan
     low, high = print_percent(plan.concession.bp_min), print_percent(plan.concession.bp_max)
     bounds = low if low == high else f"{low}–{high}"
-    return face.words(f"让利 {bounds}", f"concession {bounds}")
+    title = face.words(plan.title.zh, plan.title.en)
+    face.show("", Text.assemble((plan.name, "bold green"), f"  {title}  ", (bounds, "dim")))
 
 
 # ---------------------------------------------------------------- rangli plan
 
 
 def show(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: Lang = None) -> None:
-    """显示方案文件,含其来源的原文;可存成文件再改。
+    """显示方案文件 · Show the plan's document.
 
-    The plan's document, with the clauses of its source; save it to make a plan of your own.
+    文件里引有来源的原文;存下来改一改,就是自己的方案。
+
+    It quotes the clauses of its source; save it and change it to make a plan of your own.
 
     例 Example: rangli plan show weituanbao
     """
@@ -107,9 +97,11 @@ def show(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: La
 
 
 def check(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: Lang = None) -> None:
-    """检查方案,一次列出所有问题;有问题时退出码为 1。
+    """检查方案,一次列出所有问题 · Check a plan, every problem at once.
 
-    Check a plan and list every problem at once; exit status 1 if there is any.
+    有问题时退出码为 1。
+
+    Exit status 1 if there is any problem.
 
     例 Example: rangli plan check zengzhi --set "pool.mint=100%"
     """
@@ -119,9 +111,7 @@ def check(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: L
     face = Face(lang, json=json)
     sound, problems = check_text(override(plan_text(plan), changes or ()))
     if json:
-        rows = [
-            {"code": one.code, "where": one.where, "line": one.line, "message": one.message(face.lang)} for one in problems
-        ]
+        rows = [{"code": one.code, "where": one.where, "line": one.line, "message": one.message(face.lang)} for one in problems]
         face.document({"ok": not problems, "problems": rows, "version": version(sound) if sound else None})
     elif sound is not None:
         face.line(f"✓ {sound.name} 没有问题", f"✓ {sound.name} has no problem", "green")
@@ -130,15 +120,13 @@ def check(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: L
         face.line(f"✗ {len(problems)} 处问题", f"✗ {len(problems)} problem(s)", "red")
         for one in problems:
             place = face.words(f"第 {one.line} 行", f"line {one.line}")
-            face.show(f"\n{place}  {one.where or '.'}  [{one.code}]", faces.paragraph(one.message(face.lang)))
+            face.show("", f"{place}  {one.where or '.'}  ({one.code})", faces.paragraph(one.message(face.lang), indent=2))
     if problems:
         raise typer.Exit(NO)
 
 
 def schema(lang: Lang = None) -> None:
-    """方案文件的 JSON Schema,供编辑器校验和补全。
-
-    The JSON Schema of plan documents, for editors.
+    """方案文件的 JSON Schema · The JSON Schema of plans, for editors.
 
     例 Example: rangli plan schema
     """
@@ -162,9 +150,11 @@ def explain(
     json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """解释一笔订单:谁得多少,为什么,以后会怎样。
+    """解释一笔订单 · Explain who gets what of one order.
 
-    Who gets what of one order, why, and what follows from it.
+    谁得多少,为什么,以后会怎样。
+
+    Who gets how much and why, and what follows from it.
 
     例 Example: rangli explain weituanbao --amount 100 --concession 20% --without referrer
     """
@@ -209,12 +199,10 @@ def _show_explanation(face: Face, one: CompiledPlan, told: Explanation) -> None:
     """The order, its lines with bars, their sum, and what follows."""
     from rich.text import Text
 
-    face.out.print()
-    face.out.print(_headline(one, face))
-    face.line(
-        f"\n实付 {print_yuan(told.paid_fen)} 元,让利 {print_percent(told.concession_bp)}",
-        f"\n{print_yuan(told.paid_fen)} yuan paid, {print_percent(told.concession_bp)} of it conceded",
-        "bold",
+    show_headline(face, one)
+    face.title(
+        f"实付 {print_yuan(told.paid_fen)} 元,让利 {print_percent(told.concession_bp)}",
+        f"{print_yuan(told.paid_fen)} yuan paid, {print_percent(told.concession_bp)} of it conceded",
     )
     lines = faces.table(
         face.words("谁得,怎么算", "who gets it, and why"), face.words("元", "yuan"), "", "", right=(1, 3), fold=(0,)
@@ -226,8 +214,9 @@ def _show_explanation(face: Face, one: CompiledPlan, told: Explanation) -> None:
     lines.add_section()
     lines.add_row(face.words("让利合计", "the concession"), faces.yuan(told.concession_micro), "", "100%", style="bold")
     face.show(lines)
-    for text in face.words("\n".join(told.zh[1:]), "\n".join(told.en[1:])).split("\n"):
-        face.show(faces.paragraph(text, 0), "")
+    for zh, en in zip(told.zh[1:], told.en[1:], strict=True):
+        face.show("")
+        face.line(zh, en)
 
 
 # ---------------------------------------------------------------- rangli schedule
@@ -241,9 +230,11 @@ def schedule(
     json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """积分释放的承诺:让利每期都增长、分红池永不见底时,各期累计释放几倍。
+    """积分释放承诺了什么 · What a release of points promises.
 
-    What a release promises, period by period, if the inflow grew every period and the pot never ran dry.
+    让利每期都增长、分红池永不见底时,各期累计释放几倍,和钱从哪来。
+
+    Period by period, if the inflow grew every period and the pot never ran dry; and what would pay for it.
 
     例 Example: rangli schedule moudian --growth 15%
     """
@@ -283,12 +274,10 @@ def _promised_and_funded(one: CompiledPlan) -> tuple[int, int]:
 
 def _show_schedule(face: Face, one: CompiledPlan, growth: str, rows: list[Promise]) -> None:
     """The periods with bars, and what pays for them."""
-    face.out.print()
-    face.out.print(_headline(one, face))
-    face.line(
-        f"\n若让利每期增长 {growth},且分红池永不见底,每 1 积分累计释放",
-        f"\nIf the inflow grew by {growth} every period and the pot never ran dry, one point would have released",
-        "bold",
+    show_headline(face, one)
+    face.title(
+        f"若让利每期增长 {growth},且分红池永不见底,每 1 积分累计释放",
+        f"If the inflow grew by {growth} every period and the pot never ran dry, one point would have released",
     )
     head = face.words("期", "period"), face.words("本期", "this period"), face.words("累计", "in all"), ""
     shown = faces.table(*head, right=(0, 1, 2))
@@ -301,6 +290,7 @@ def _show_schedule(face: Face, one: CompiledPlan, growth: str, rows: list[Promis
         shown.add_row(str(row.period), released, f"{total} ×", bar.append("░" * len(beyond), style="yellow"))
     face.show(shown)
     promised, funded = _promised_and_funded(one)
+    face.show("")
     if any(row.capped_micro < row.total_micro for row in rows):
         most_bp = one.plan.release.multiple_bp if one.plan.release else 0
         face.line(
@@ -313,6 +303,6 @@ def _show_schedule(face: Face, one: CompiledPlan, growth: str, rows: list[Promis
             f"钱从哪来:1000 元的订单最多承诺 {print_micro(promised)} 元,进分红池的只有 {print_micro(funded)} 元,"
             f"承诺是资金的 {faces.nearest(promised, funded, 1)} 倍。池里没有的,任何一期都不会释放。",
             f"Where it would come from: an order of 1000 yuan promises up to {print_micro(promised)} yuan and puts"
-            f" {print_micro(funded)} into the dividend pot: promised ÷ funded = {faces.nearest(promised, funded, 1)}. No period ever"
-            " releases more than the pot holds.",
+            f" {print_micro(funded)} into the dividend pot: promised ÷ funded = {faces.nearest(promised, funded, 1)}."
+            " No period ever releases more than the pot holds.",
         )

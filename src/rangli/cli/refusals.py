@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
@@ -33,21 +33,34 @@ def shown(refused: RangliError, face: Face) -> Text:
 
 
 def of_usage(fault: typer.TyperException) -> InputRefused:
-    """A command line that cannot be read, and where its help is."""
+    """A command line that cannot be read, what would be right, and where its help is."""
     context = getattr(fault, "ctx", None)
     command = context.command_path if context is not None else "rangli"
     said = " ".join(fault.format_message().split()).rstrip(".")
-    option, parameter = getattr(fault, "option_name", ""), getattr(fault, "param", None)
-    match type(fault).__name__:
-        case "NoSuchOption":
-            zh = f"没有选项 {option}"
-        case "MissingParameter" if parameter is not None:
-            zh = f"缺少 {parameter.get_error_hint()}"
-        case "BadParameter" if parameter is not None:
-            zh = f"{parameter.get_error_hint()} 的值不对({said})"
-        case _:
-            zh = f"命令写得不对({said})"
-    return InputRefused(f"{zh};用法见 `{command} --help`", f"{said[:1].lower()}{said[1:]}; see `{command} --help`")
+    zh, en = f"命令写得不对({said})", f"{said[:1].lower()}{said[1:]}"
+    parameter = getattr(fault, "param", None)
+    if type(fault).__name__ == "NoSuchOption":
+        zh = f"没有选项 {getattr(fault, 'option_name', '')}"
+    elif parameter is not None:
+        name = parameter.get_error_hint().strip("'")
+        if type(fault).__name__ == "MissingParameter":
+            zh = f"缺少 {name}"
+        else:
+            right_zh, right_en = _right(parameter, said)
+            zh, en = f"{name} 的值不对:{right_zh}", f"the value of {name} is wrong: {right_en}"
+    return InputRefused(f"{zh};用法见 `{command} --help`", f"{en}; see `{command} --help`")
+
+
+def _right(parameter: Any, said: str) -> tuple[str, str]:  # noqa: ANN401 - typer's own
+    """What a parameter takes: a choice, a whole number in a range, or whatever typer says."""
+    choices = parameter.type_descriptor.choices
+    if choices:
+        return f"应为 {'、'.join(choices)} 之一", f"it must be one of {', '.join(choices)}"
+    low, high = parameter.min, parameter.max
+    if low is not None:
+        most_zh, most_en = (f"到 {high} ", f"from {low} to {high}") if high is not None else ("以上", f"of {low} or more")
+        return f"应为 {low} {most_zh}的整数", f"it must be a whole number {most_en}"
+    return f"({said})", said
 
 
 def of_system(fault: OSError) -> FileRefused:

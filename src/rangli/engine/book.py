@@ -39,6 +39,7 @@ VOUCHER_CODE: Final = np.int64(transfers.VOUCHER_OUT)
 VOUCHER_SPENT_CODE: Final = np.int64(transfers.VOUCHER_SPENT)
 VOUCHER_PAID_CODE: Final = np.int64(transfers.VOUCHER_PAID)
 ZEROED_CODE: Final = np.int64(transfers.ZEROED)
+TAKEBACK_CODE: Final = np.int64(transfers.TAKEBACK)
 
 CLOSING: Final = np.int64(-1)
 """In place of an order's index: the line belongs to a period's closing."""

@@ -42,14 +42,15 @@ REJECTS: Final = "rejects.csv"
 SUMMARY: Final = "summary.json"
 PLAN: Final = "plan.yaml"
 
-KIND_OF_COLUMN: Final = {
-    "consumer": CONSUMER,
-    "merchant": MERCHANT,
-    "referrer": CONSUMER,
-    "referrer2": CONSUMER,
-    "recruiter": AGENT,
+MEANING_OF_COLUMN: Final = {
+    "consumer": "consumer",
+    "merchant": "merchant",
+    "referrer": "referrer",
+    "referrer2": "referrer",
+    **dict.fromkeys(("recruiter", "agent_district", "agent_city", "agent_province", "agent_region"), "agent"),
 }
-"""Whom a bare name means; all others are agents. In the parties' columns ``merchant:<name>`` and so on says it outright."""
+KIND_OF_MEANING: Final = {"consumer": CONSUMER, "merchant": MERCHANT, "referrer": CONSUMER, "agent": AGENT}
+"""Whom a bare name means. In the parties' columns ``merchant:<name>`` and so on says it outright."""
 
 Progress = Callable[[int], None]
 
@@ -81,40 +82,40 @@ class Resolver:
 
     def __init__(self, programme: Programme) -> None:
         self.programme = programme
+        self._known: dict[str, dict[str, int]] = {meaning: {} for meaning in MEANING_OF_COLUMN.values()}
 
     def party(self, rows: OrderRows) -> NDArray[np.int32]:
         """(n, ORDER_PARTIES) holder numbers; new names get theirs row by row, and within a row in the order of NAMES."""
-        party = np.full((len(rows.row), len(NAMES)), -1, np.int32)
-        new: list[tuple[int, int, int, int, str]] = []
+        new: list[tuple[int, int, int, str]] = []
         numbers: list[NDArray[np.int32]] = []
         for column, field in enumerate(NAMES):
             coded = rows.names[field]
             names = coded.dictionary.to_pylist()
-            known = np.full(len(names) + 1, -1, np.int32)
-            unknown = []
-            for place, name in enumerate(names):
-                kind, bare = kind_and_name(field, name)
-                known[place] = self.programme.accounts.find(kind, bare)
-                if known[place] < 0:
-                    unknown.append((place, kind, bare))
-            numbers.append(known)
-            if unknown:
+            known = self._known[MEANING_OF_COLUMN[field]]
+            numbers.append(np.array([*(known.get(name, -1) for name in names), -1], np.int32))
+            places = np.flatnonzero(numbers[column][:-1] < 0).tolist()
+            if places:
                 first = _first_rows(coded, len(names))
-                new += [(int(first[place]), column, place, kind, bare) for place, kind, bare in unknown]
-        for _, column, place, kind, bare in sorted(new):
-            numbers[column][place] = self.programme.holder(kind, bare)
+                new += [(int(first[place]), column, place, names[place]) for place in places]
+        for _, column, place, name in sorted(new):
+            meaning = MEANING_OF_COLUMN[NAMES[column]]
+            number = self._known[meaning].get(name)
+            if number is None:
+                number = self._known[meaning][name] = self.programme.holder(*kind_and_name(meaning, name))
+            numbers[column][place] = number
+        party = np.full((len(rows.row), len(NAMES)), -1, np.int32)
         for column, field in enumerate(NAMES):
             party[:, column] = numbers[column][_codes(rows.names[field])]
         return party
 
 
-def kind_and_name(field: str, name: str) -> tuple[int, str]:
-    """Whom a name in a column means: its kind and the name without it."""
-    if field not in ("consumer", "merchant"):
+def kind_and_name(meaning: str, name: str) -> tuple[int, str]:
+    """Whom a name means in a column of this meaning: its kind, and the name without it."""
+    if meaning in ("referrer", "agent"):
         prefix, colon, bare = name.partition(":")
         if colon and prefix in KIND_NAMES:
             return KIND_NAMES.index(prefix), bare
-    return KIND_OF_COLUMN.get(field, AGENT), name
+    return KIND_OF_MEANING[meaning], name
 
 
 def _codes(coded: pa.DictionaryArray) -> NDArray[np.int32]:

@@ -74,7 +74,11 @@ def encode_name(name: str) -> str:
 
     Raises NameRefused when it is empty, longer than NAME_BYTES_MAX bytes, or no Unicode text.
     """
-    if not 0 < len(name.encode(errors="surrogatepass")) <= NAME_BYTES_MAX or any("\ud800" <= c <= "\udfff" for c in name):
+    try:
+        size = len(name.encode())
+    except UnicodeEncodeError:
+        size = 0
+    if not 0 < size <= NAME_BYTES_MAX:
         raise NameRefused(
             f"名称 {name[:20]!r} 为空、超过 {NAME_BYTES_MAX} 字节,或含非法字符",
             f"the name {name[:20]!r} is empty, longer than {NAME_BYTES_MAX} bytes, or no Unicode text",
