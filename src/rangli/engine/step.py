@@ -89,10 +89,11 @@ def refusal(terms, holdings, queues, pool, release, orders, i):
         return row.AMOUNT_OUT_OF_RANGE
     if bp < terms.concession_bp_min or bp > terms.concession_bp_max:
         return row.CONCESSION_OUT_OF_RANGE
-    if voucher_fen < 0 or voucher_fen > mul_div(paid_fen, terms.offset_bp, BP_PER_ONE):
-        return row.VOUCHERS_OVER_LIMIT
-    if voucher_fen * MICRO_PER_FEN > holdings.vouchers[consumer]:
-        return row.VOUCHERS_SHORT
+    if voucher_fen != 0:
+        if voucher_fen < 0 or voucher_fen > mul_div(paid_fen, terms.offset_bp, BP_PER_ONE):
+            return row.VOUCHERS_OVER_LIMIT
+        if voucher_fen * MICRO_PER_FEN > holdings.vouchers[consumer]:
+            return row.VOUCHERS_SHORT
     concession = paid_fen * bp
     fits = True
     if queues is not None:
