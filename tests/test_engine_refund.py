@@ -66,7 +66,9 @@ class Refunding:
             self.engine.closed += [self.engine._closed_lot(row) for row in chunk.closed.tolist()]
         assert (expected.reason == "settled") == (status[0] == 0)
         if status[0] == 0:
-            lines = Transfers(*(np.concatenate(columns) for columns in zip(*chunks, strict=True))) if chunks else Transfers.empty(0)
+            lines = (
+                Transfers(*(np.concatenate(columns) for columns in zip(*chunks, strict=True))) if chunks else Transfers.empty(0)
+            )
             self.settled[order.order_id] = Settled.of(programme, batch, 0, number, lines)
 
     def refund(self, order_id: str, refund_fen: int) -> tuple[list[Transfer], list[Transfer]]:
