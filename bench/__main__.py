@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
-from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Final
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from rich.progress import Progress, TaskID
 
-    from bench.report import Section, Tick
+from bench import job, kernels, plain, report, shapes, start
+from bench.reference import has_compiler
+from bench.report import Section, Tick
 
-ROOT: Final = Path(__file__).parents[1]
 PARTS: Final = ("kernels", "shapes", "plain", "start", "job")
-
-
-def own_cache() -> str:
-    """A directory of compiled kernels that belongs to these sources alone: Numba does not see a change in a callee's file."""
-    sources = sorted([*(ROOT / "src").rglob("*.py"), *(ROOT / "bench").glob("*.py")])
-    digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
-    return str(ROOT.joinpath(".cache", "numba", f"bench-{digest[:16]}"))
 
 
 def main() -> None:
@@ -31,9 +23,6 @@ def main() -> None:
     parser.add_argument("--tiny", action="store_true", help="sizes that say nothing about speed, to see that it works")
     parser.add_argument("--write", action="store_true", help="record the results in bench/RESULTS.md")
     asked = parser.parse_args()
-    os.environ.setdefault("NUMBA_CACHE_DIR", own_cache())  # before anything imports Numba
-
-    from bench import report  # noqa: PLC0415
 
     console = report.terminal()
     console.print(report.machine())
@@ -42,24 +31,22 @@ def main() -> None:
         if name in asked.only:
             with report.progress(console) as bar:
                 task = bar.add_task(name, total=None)
-
-                def tick(step: str, bar=bar, task=task, name=name) -> None:  # noqa: ANN001 (bound here, loop and all)
-                    bar.update(task, advance=1, description=f"{name}: {step} done")
-
-                section = measure(tick)
+                section = measure(partial(_tick, bar, task, name))
             report.show(console, section)
             sections.append(section)
     if asked.write:
         assert not asked.tiny, "tiny sizes say nothing"
         assert tuple(asked.only) == PARTS, "all of it, or the record would be of two days"
-        report.write("benchmark", "Benchmark", "make bench", sections)
+        report.write("benchmark", "Benchmark", "python -m bench --write", sections)
+
+
+def _tick(bar: Progress, task: TaskID, name: str, step: str) -> None:
+    """Show that a step of a part is done."""
+    bar.update(task, advance=1, description=f"{name}: {step}")
 
 
 def _measures(*, tiny: bool) -> dict[str, Callable[[Tick], Section]]:
     """The parts by name, in the order of PARTS."""
-    from bench import job, kernels, plain, shapes, start  # noqa: PLC0415
-    from bench.reference import has_compiler  # noqa: PLC0415
-
     parts = {
         "kernels": lambda tick: kernels.measure(kernels.TINY if tiny else kernels.Sizes(), tick),
         "shapes": lambda tick: shapes.measure(shapes.TINY if tiny else shapes.Sizes(), tick),

@@ -17,6 +17,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 import pyarrow.parquet as pq
+from rich.console import Console
 
 from bench import report
 
@@ -55,7 +56,7 @@ def settle(orders: Path, out: Path) -> dict[str, Any]:
 
     start = perf_counter()
     source = OrderFile(orders)
-    with report.progress(report.Console(stderr=True)) as bar:
+    with report.progress(Console(stderr=True)) as bar:
         task = bar.add_task("settle", total=source.rows)
         summary = settle_file(
             load(PLAN), preset_text(PLAN), source, out, secret=SECRET, progress=lambda done: bar.advance(task, done)
@@ -74,9 +75,12 @@ def settle(orders: Path, out: Path) -> dict[str, Any]:
 def audit(orders: Path, out: Path) -> dict[str, Any]:
     """Audit what ``settle`` wrote, and say how it went."""
     from rangli.files.audit import audit as audit_directory  # noqa: PLC0415
+    from rangli.files.orders import OrderFile  # noqa: PLC0415
 
     start = perf_counter()
-    found = audit_directory(out, orders)
+    with report.progress(Console(stderr=True)) as bar:
+        task = bar.add_task("audit", total=OrderFile(orders).rows)
+        found = audit_directory(out, orders, progress=lambda done: bar.advance(task, done))
     return {
         "seconds": perf_counter() - start,
         "peak_bytes": peak_bytes(),
@@ -138,8 +142,9 @@ def measure(sizes: Sizes, tick: report.Tick) -> report.Section:
     growth = peaks[1] / peaks[0]
     return report.Section(
         "Files: orders in, books out",
-        f"An example world of {sizes.shops:,} shops as Parquet, settled under {PLAN} by `settle_file` with transfers, lots, balances and "
-        "summary written; a process each, compiled kernels cached. The first row is the first quarter of the second's file.",
+        f"An example world of {sizes.shops:,} shops as Parquet, settled under {PLAN} by `settle_file` with transfers, lots, "
+        "balances and summary written; a process each, compiled kernels cached. The first row is the first quarter of the "
+        "second's file.",
         ("orders", "time", "orders/s", "transfers/s", "peak memory"),
         rows,
         [f"Four times the orders take {growth:.2f} times the memory: it holds a batch, the open lots and the names met so far."],

@@ -1,9 +1,9 @@
 """Real shops: the public Koubei counts expanded to whole orders, and all of them settled: ``python -m bench.koubei --run``.
 
-The data (2,000 shops in 122 cities, 28 days, 7,985,682 paid orders) holds how many orders each shop had on each day. It does not hold who
-paid, or how much, or when. Those are drawn, from one seed: the hour from a rhythm of lunch and dinner, the amount lognormal around the shop's
-pay level, the consumer from the shop's city by a skewed law of popularity, and the rest so that every party of a plan occurs.
-The data is read where it lies and never copied into the project.
+The data (2,000 shops in 122 cities, 28 days, 7,985,682 paid orders) holds how many orders each shop had on each day, and not who
+paid, how much, or when. Those are drawn, from one seed: the hour from a rhythm of lunch and dinner, the amount lognormal around
+the shop's pay level, the consumer from the shop's city by a skewed law of popularity, and the rest so that every party of the
+plan occurs. The data is read where it lies and never copied into the project.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Consumers(NamedTuple):
 
     first: Ints
     """(cities,) number of the first consumer of each city."""
-    count: Ints
+    size: Ints
     """(cities,) how many there are."""
     names: pa.StringArray
     referrers: pa.StringArray
@@ -148,7 +148,7 @@ def draw_orders(rng: np.random.Generator, shops: Shops, consumers: Consumers) ->
         shop, second = shop[in_time], second[in_time]
         fen = np.maximum(np.rint(shops.median_fen[shop] * rng.lognormal(0, TICKET_SIGMA, size)).astype(np.int64), 1)
         city = shops.city[shop]
-        consumer = consumers.first[city] + (consumers.count[city] * rng.random(size) ** SKEW).astype(np.int64)
+        consumer = consumers.first[city] + (consumers.size[city] * rng.random(size) ** SKEW).astype(np.int64)
         by_shop = {name: column.take(pa.array(shop)) for name, column in texts.items()}
         yield pa.table(
             {
@@ -207,8 +207,8 @@ def expand(path: Path, orders: int | None = None, progress: Callable[[int], None
 # ---------------------------------------------------------------- settling all of them
 
 
-def run(orders: Path, out: Path) -> None:
-    """Settle the file into ``out``, audit it, and record both in RESULTS.md."""
+def run(orders: Path, out: Path, *, record: bool) -> None:
+    """Settle the file into ``out``, audit it, show both, and perhaps record them in RESULTS.md."""
     sys.path.insert(0, str(ROOT))  # when called as a file
     from bench import job, report  # noqa: PLC0415
 
@@ -236,14 +236,15 @@ def run(orders: Path, out: Path) -> None:
     ]
     section = report.Section(
         "All orders under weituanbao",
-        "The Koubei counts expanded to whole orders (seed "
-        f"{SEED}), settled from Parquet by `settle_file` in a process of its own with every transfer written, then audited in another. "
-        "Compiled kernels cached; times are of the whole job, reading and writing included.",
+        f"The Koubei counts expanded to whole orders (seed {SEED}), settled from Parquet by `settle_file` in a process of its "
+        "own with every transfer written, then audited in another. Compiled kernels cached; times are of the whole job, reading "
+        "and writing included.",
         ("what", "measured"),
         rows,
     )
     report.show(report.terminal(), section)
-    report.write("koubei", "Real shops", "python -m bench.koubei --run", [section])
+    if record:
+        report.write("koubei", "Real shops", "python -m bench.koubei --run", [section])
 
 
 def main() -> int:
@@ -251,7 +252,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench.koubei", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "build" / "koubei", help="where to write; default build/koubei")
     parser.add_argument("--orders", type=int, help="only so many, from the first on")
-    parser.add_argument("--run", action="store_true", help="settle and audit them, and record that in bench/RESULTS.md")
+    parser.add_argument("--run", action="store_true", help="settle and audit them; all of them are recorded in bench/RESULTS.md")
     asked = parser.parse_args()
     if not is_there():
         print(f"no Koubei data in {DATA}; RANGLI_KOUBEI names the folder that holds shops.csv and daily.csv", file=sys.stderr)
@@ -268,7 +269,7 @@ def main() -> int:
     if asked.run:
         settled = asked.out / "settled"
         assert not settled.exists(), f"{settled} is there already; remove it or choose another --out"
-        run(path, settled)
+        run(path, settled, record=asked.orders is None)
     return 0
 
 

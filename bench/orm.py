@@ -1,7 +1,7 @@
 """Weituanbao as one would first write it with SQLAlchemy's ORM, to measure against.
 
-One session, three classes, an attribute for every figure. Nothing is wrong with it: it writes the same transfers to the micro. It is
-also no straw man: it keeps what it has loaded, asks for one window of lots an order, and lets the unit of work write in bulk.
+One session, three classes, an attribute for every figure. Nothing is wrong with it: it writes the same transfers to the micro. It
+is also no straw man: it keeps its accounts, asks for one window of lots an order, and lets the unit of work write in bulk.
 """
 
 from __future__ import annotations
@@ -109,9 +109,7 @@ class Settlement:
         self._pay_shares(order, pot)
         self._pay_bonus(order)
         self._hand_out(order, pot)
-        self.session.add(
-            Lot(pot=pot.path, consumer=order.consumer, room_fen=order.paid_fen, left=PER_ORDER, is_open=True)
-        )
+        self.session.add(Lot(pot=pot.path, consumer=order.consumer, room_fen=order.paid_fen, left=PER_ORDER, is_open=True))
 
     def _pay_shares(self, order: PaidOrder, pot: Account) -> None:
         paid, bp = order.paid_fen, order.concession_bp

@@ -124,7 +124,8 @@ def came_by_orm(orders: list[Any], folder: Path) -> Came:
         for code, amount in session.execute(select(orm.Transfer.code, orm.Transfer.amount_micro)):
             counts[code] += 1
             sums[code] += amount
-        balances = dict(session.execute(select(orm.Account.path, orm.Account.balance_micro)).tuples().all())
+        holdings = session.execute(select(orm.Account.path, orm.Account.balance_micro))
+        balances = {path: amount for path, amount in holdings}  # noqa: C416 (dict() would take a result's keys() for a mapping's)
         session.get_bind().dispose()
     return Came({code: (counts[code], sums[code]) for code in counts}, balances)
 
@@ -226,9 +227,9 @@ def measure(sizes: Sizes, tick: report.Tick) -> report.Section:
         rows.append((way, what, rate, f"{report.times(ratio.median)} ({report.times(ratio.least)}–{report.times(ratio.most)})"))
     return report.Section(
         "Beside the oracle and an ORM",
-        f"The same {sizes.orders:,} orders at {sizes.merchants} shops, from the same Python objects; transfers by code and all balances are "
-        f"asserted equal. Rounds of all three in turns, medians of {sizes.rounds}; the last column is the time taken as a multiple of the "
-        "engine's (least–most).",
+        f"The same {sizes.orders:,} orders at {sizes.merchants} shops, from the same Python objects; transfers by code and all "
+        f"balances are asserted equal. Rounds of all in turns, medians of {sizes.rounds}; the last column is the time taken as a "
+        "multiple of the first row's (least–most).",
         ("way", "what it does", "orders/s", "times the engine's time"),
         rows,
         ["What the first row takes and the second does not is Python looking up names, one at a time."],

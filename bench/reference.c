@@ -1,8 +1,9 @@
 /* The kernels' work once more in C, to measure against: the same inputs, the same state, the same bytes written.
    Compiled by the benchmark with the machine's cc -O3 -march=native; it is never part of the product.
 
-   It works on the engine's own arrays, so records and columns below are those of rangli.engine.state and .out, and it holds no more
-   than the three plans measured need: parties, `else: platform`, packets that count one's own orders, points released as vouchers. */
+   It works on the engine's own arrays, so records and columns below are those of rangli.engine.state and .out. It holds all of the
+   shares, and of the rest what the three plans measured need: packets that count one's own orders, members that exit, points released as
+   vouchers. */
 #include <stdint.h>
 #include <string.h>
 
@@ -132,10 +133,10 @@ void siphash_run(i64 n, const int32_t *offsets, const uint8_t *data, const i64 *
 /* ---------------------------------------------------------------- records, as the engine has them */
 
 enum { PARTIES = 9, POCKETS = 8, LINES_MAX = 164 };
-enum { CONSUMER, MERCHANT, PACKETS = 9, POOL_PARTY, DIVIDEND_PARTY, PLATFORM };
+enum { CONSUMER, MERCHANT, PACKETS = 9, POOL_PARTY, DIVIDEND_PARTY, PLATFORM, FUND_PARTY };
 enum { WALLET, POINTS, VOUCHERS, CONCESSION, INCOME };
-enum { SURPLUS = 0, POOL = 2 * 8, DIVIDEND = 3 * 8, RESERVE = 4 * 8, POINT_ISSUER = 5 * 8, VOUCHER_ISSUER = 6 * 8 };
-enum { CODE_PLATFORM = 0, CODE_PACKET = 15, CODE_BONUS, CODE_MINT, CODE_BURN, CODE_EXIT = 20, CODE_RELEASE = 22, CODE_VOUCHER, CODE_ZEROED = 26 };
+enum { SURPLUS = 0, POOL = 2 * 8, DIVIDEND = 3 * 8, RESERVE = 4 * 8, POINT_ISSUER = 5 * 8, VOUCHER_ISSUER = 6 * 8, FIRST_FUND = 7 };
+enum { CODE_PLATFORM, CODE_POT, CODE_POOL, CODE_DIVIDEND, CODE_MERCHANT = 11, CODE_FUND = 13, CODE_BACKING, CODE_PACKET, CODE_BONUS, CODE_MINT, CODE_BURN, CODE_EXIT = 20, CODE_RELEASE = 22, CODE_VOUCHER, CODE_ZEROED = 26 };
 enum { WRITTEN, CLOSED, STOPPED };
 enum { DONE, OUT_FULL, EXITS_LEFT, QUEUE_FULL };
 enum { SETTLED, AMOUNT_OUT_OF_RANGE, CONCESSION_OUT_OF_RANGE, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT, LIMIT_REACHED };
@@ -190,12 +191,30 @@ static inline i64 linear(const i64 *line, i64 paid, i64 bp) {
     return line[DEN] == 1 ? paid * rate : div(paid * rate, line[DEN]);
 }
 
-static inline i64 pay_shares(const plan *plan, i64 paid, i64 bp, const int32_t *who, i64 pot_account, i64 *taken, i64 order, out t, i64 n,
-                             i64 *into_pot, i64 *into_pool) {
+typedef struct {
+    i64 pot, pool, dividend, vouchers;
+} into;
+
+static inline i64 account_of(i64 party, const int32_t *who, i64 pot_account) {
+    if (party < PARTIES) return (i64)who[party] * POCKETS + (party == MERCHANT ? INCOME : WALLET);
+    if (party == PACKETS) return pot_account;
+    if (party == POOL_PARTY) return POOL;
+    if (party == DIVIDEND_PARTY) return DIVIDEND;
+    return party == PLATFORM ? SURPLUS : (FIRST_FUND + party - FUND_PARTY) * POCKETS;
+}
+
+static inline i64 code_instead(i64 party) {
+    if (party == PACKETS) return CODE_POT;
+    if (party == POOL_PARTY) return CODE_POOL;
+    if (party == DIVIDEND_PARTY) return CODE_DIVIDEND;
+    return party == MERCHANT ? CODE_MERCHANT : CODE_FUND;
+}
+
+static inline i64 pay_shares(const plan *plan, i64 paid, i64 bp, const int32_t *who, i64 pot_account, i64 *taken, i64 order, out t, i64 n, into *into) {
     i64 source = (i64)who[MERCHANT] * POCKETS + CONCESSION, left = paid * bp;
     for (i64 i = 0; i < plan->shares; i++) {
         const i64 *line = plan->share[i];
-        i64 amount = linear(line, paid, bp), party = line[PARTY];
+        i64 amount = linear(line, paid, bp), party = line[PARTY], code = line[CODE];
         if (line[LESS]) {
             for (i64 below = 0; below < i; below++)
                 if (line[LESS] >> below & 1) amount -= taken[below];
@@ -204,16 +223,23 @@ static inline i64 pay_shares(const plan *plan, i64 paid, i64 bp, const int32_t *
         taken[i] = amount;
         if (party < PARTIES && who[party] < 0) {
             taken[i] = 0;
+            party = line[OTHERWISE];
+            if (party == PLATFORM) continue;
+            code = code_instead(party);
+        } else if (party == PLATFORM) {
+            continue;
+        } else if (line[AS_VOUCHERS]) {
+            n = put(t, n, order, source, RESERVE, amount, CODE_BACKING);
+            n = put(t, n, order, VOUCHER_ISSUER, (i64)who[party] * POCKETS + VOUCHERS, amount, CODE_VOUCHER);
+            into->vouchers += amount;
+            left -= amount;
             continue;
         }
-        if (party == PLATFORM) continue;
-        i64 to = party < PARTIES ? (i64)who[party] * POCKETS + (party == MERCHANT ? INCOME : WALLET)
-                 : party == PACKETS ? pot_account
-                 : party == POOL_PARTY ? POOL : DIVIDEND;
-        n = put(t, n, order, source, to, amount, line[CODE]);
+        n = put(t, n, order, source, account_of(party, who, pot_account), amount, code);
         left -= amount;
-        if (party == PACKETS) *into_pot += amount;
-        if (party == POOL_PARTY) *into_pool += amount;
+        if (party == PACKETS) into->pot += amount;
+        else if (party == POOL_PARTY) into->pool += amount;
+        else if (party == DIVIDEND_PARTY) into->dividend += amount;
     }
     return put(t, n, order, source, SURPLUS, left, CODE_PLATFORM);
 }
@@ -221,13 +247,14 @@ static inline i64 pay_shares(const plan *plan, i64 paid, i64 bp, const int32_t *
 /* The share lines of every order, written over and over from the beginning whenever `out` is full. */
 i64 shares_run(const plan *plan, const orders *o, i64 pot_account, i64 *taken, const out *to) {
     out t = *to;
-    i64 written = 0, total = 0, into_pot = 0, into_pool = 0;
+    i64 written = 0, total = 0;
+    into into = {0, 0, 0, 0};
     for (i64 i = 0; i < o->n; i++) {
         if (written > t.room - LINES_MAX) total += written, written = 0;
-        written = pay_shares(plan, o->paid[i], o->bp[i], o->party + i * PARTIES, pot_account, taken, i, t, written, &into_pot, &into_pool);
+        written = pay_shares(plan, o->paid[i], o->bp[i], o->party + i * PARTIES, pot_account, taken, i, t, written, &into);
     }
     t.count[WRITTEN] = written;
-    return total + written + into_pot;
+    return total + written + into.pot + into.pool + into.dividend + into.vouchers;
 }
 
 static inline i64 pay_bonus(const plan *plan, i64 *bonus_paid, const int32_t *who, i64 order, out t, i64 n) {
@@ -372,11 +399,12 @@ i64 packets_step(const plan *plan, const packet_terms *p, const holdings *h, con
         t.status[i] = (uint8_t)status;
         if (status != SETTLED) continue;
 
-        i64 number = tally[ORDERS]++, n = t.count[WRITTEN], into_pot = 0, into_pool = 0, sent;
+        i64 number = tally[ORDERS]++, n = t.count[WRITTEN], sent;
+        into into = {0, 0, 0, 0};
         tally[PAID_FEN] += paid;
-        n = pay_shares(plan, paid, o->bp[i], who, q[POT_ACCOUNT], h->taken, i, t, n, &into_pot, &into_pool);
+        n = pay_shares(plan, paid, o->bp[i], who, q[POT_ACCOUNT], h->taken, i, t, n, &into);
         n = pay_bonus(plan, h->bonus_paid, who, i, t, n);
-        q[POT] += into_pot;
+        q[POT] += into.pot;
         i64 handed = hand_out(p, q, s, (u64)o->key[i], i, t, n, &sent);
         tally[PACKETS_SENT] += sent;
         tally[RETURNED_MICRO] += handed * MICRO_PER_FEN;
@@ -529,12 +557,13 @@ i64 pool_step(const plan *plan, const pool_terms *p, const holdings *h, const po
         t.status[i] = (uint8_t)status;
         if (status != SETTLED) continue;
 
-        i64 n = t.count[WRITTEN], into_pot = 0, into_pool = 0;
+        i64 n = t.count[WRITTEN];
+        into into = {0, 0, 0, 0};
         tally[ORDERS]++;
         tally[PAID_FEN] += paid;
-        n = pay_shares(plan, paid, o->bp[i], who, -1, h->taken, i, t, n, &into_pot, &into_pool);
+        n = pay_shares(plan, paid, o->bp[i], who, -1, h->taken, i, t, n, &into);
         n = pay_bonus(plan, h->bonus_paid, who, i, t, n);
-        t.count[WRITTEN] = mint(p, s, consumer, paid, into_pool, i, t, n);
+        t.count[WRITTEN] = mint(p, s, consumer, paid, into.pool, i, t, n);
         if (!exits(p, s, tally, i, t)) {
             t.count[STOPPED] = EXITS_LEFT;
             return i + 1;

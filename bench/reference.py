@@ -1,7 +1,7 @@
 """The C reference, compiled now and called on the engine's own arrays.
 
-``Reference.step`` and ``Reference.release_period`` take exactly what ``engine.step.step`` and ``engine.release.release_period`` take, so
-that one driver runs either and one checksum, and one hash of the state, compares them.
+``Reference.step`` and ``Reference.release_period`` take exactly what ``engine.step.step`` and ``engine.release.release_period``
+take, so that one driver runs either, and one checksum and one hash of the state compare them.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Reference:
         """See ``kernels.shares``."""
         return self._call("shares_run", _plan(terms), _orders(orders), pot_account, taken, _out(out))
 
-    def step(  # noqa: PLR0913 (as engine.step)
+    def step(
         self,
         terms: Terms,
         holdings: Holdings,
@@ -103,13 +103,15 @@ class Reference:
             return self._call("packets_step", _plan(terms), packets, common[0], state, *common[1:])
         assert pool is not None
         assert terms.pool.exit_bp
-        assert not (terms.pool.by_order or terms.pool.basis_mint)
+        assert not terms.pool.by_order
+        assert not terms.pool.basis_mint
         rates = Record(terms.pool.mint_bp, terms.pool.pays_bp, terms.pool.exit_bp)
         return self._call("pool_step", _plan(terms), rates, common[0], Record(*pool), *common[1:])
 
     def release_period(self, terms: ReleaseTerms, release: Release, vouchers: Ints, tally: Ints, out: Out) -> int:
         """What was released; see ``engine.release.release_period``; for points times growth, released as vouchers."""
-        assert not (terms.by_balance or terms.pays_cash)
+        assert not terms.by_balance
+        assert not terms.pays_cash
         rates = Record(terms.rate_num, terms.rate_den, terms.days, terms.extended, terms.multiple_bp)
         return self._call("release_period", rates, Record(*release), vouchers, tally, _out(out))
 
@@ -137,9 +139,7 @@ def _queues(queues: Queues) -> Record:
 
 
 def _orders(orders: Orders) -> Record:
-    return Record(
-        len(orders.paid_fen), orders.paid_fen, orders.concession_bp, orders.voucher_fen, orders.key, orders.party
-    )
+    return Record(len(orders.paid_fen), orders.paid_fen, orders.concession_bp, orders.voucher_fen, orders.key, orders.party)
 
 
 def _out(out: Out) -> Record:

@@ -73,7 +73,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def write(name: str, heading: str, command: str, sections: Sequence[Section], path: Path = RESULTS) -> None:
     """Replace the part ``name`` of RESULTS.md, or append it."""
-    said = "\n".join(["", machine(), "", "```", command, "```", ""])
+    said = f"\n{machine()}\n\n```\n{command}\n```\n"
     part = "\n".join([f"## {heading}", said, *(in_markdown(section) for section in sections)])
     whole = path.read_text(encoding="utf-8") if path.exists() else TITLE
     begin, end = f"<!-- {name} -->\n", f"<!-- end of {name} -->\n"

@@ -57,21 +57,22 @@ def measure(sizes: Sizes, tick: report.Tick) -> report.Section:
         programme, orders = world("weituanbao", sizes.orders, merchants, sizes.orders >> 2)
         assert programme.state.queues is not None
         settle(programme, orders)
-        name = f"{merchants:,} {'merchant' if merchants == 1 else 'merchants'}, {int(programme.state.queues.used[QUEUES_USED]):,} queues"
+        queues = int(programme.state.queues.used[QUEUES_USED])
+        name = f"{merchants:,} merchant{'s' if merchants > 1 else ''}, {queues:,} queues"
         row, rate = _timed_row(programme, name, orders, len(orders.paid_fen), sizes.rounds)
         rows.append(row)
         rates.append(rate)
         tick(name)
         if merchants == sizes.merchants[1]:
             for size in sizes.batches:
-                some = Orders(*(column[: size * sizes.calls] for column in orders))
+                some = Orders._make(column[: size * sizes.calls] for column in orders)
                 rows.append(_timed_row(programme, "the same", some, size, sizes.rounds)[0])
                 tick(f"batches of {size:,}")
     met = ", ".join(f"{rate / TARGET:.2f}" for rate in rates)
     return report.Section(
         "Weituanbao, every transfer written, on one core",
-        "`Programme.run` on orders that are numbers already (names resolved, amounts parsed), in steady state, every party being there; "
-        f"the last column is what one call costs, its orders included. Medians of {sizes.rounds} rounds (least–most).",
+        "`Programme.run` on orders that are numbers already (names resolved, amounts parsed), in steady state, every party being "
+        f"there; the last column is what one call costs, its orders included. Medians of {sizes.rounds} rounds (least–most).",
         ("shape", "orders a call", "orders/s", "transfers/s", "transfers an order", "a call"),
         rows,
         [

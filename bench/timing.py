@@ -34,10 +34,14 @@ def timed(work: Work) -> float:
         gc.enable()
 
 
-def in_turns(ours: Work, theirs: Work, pairs: int) -> Pairs:
-    """Both, one after the other, this many times; each has been run once before, so that nothing compiles here."""
-    taken = [(timed(ours), timed(theirs)) for _ in range(pairs)]
-    return Pairs([a for a, _ in taken], [b for _, b in taken])
+def in_turns(ours: Work, theirs: Work, pairs: int, reset: Work) -> Pairs:
+    """Both, one after the other, this many times; before each pair ``reset``, which is not timed."""
+    taken = Pairs([], [])
+    for _ in range(pairs):
+        reset()
+        taken.ours.append(timed(ours))
+        taken.theirs.append(timed(theirs))
+    return taken
 
 
 class Spread(NamedTuple):

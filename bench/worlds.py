@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -26,13 +26,13 @@ class World(NamedTuple):
     orders: Orders
 
 
-def world(plan: str, orders: int, merchants: int, consumers: int, days: int = 1) -> World:
+def world(plan: str, orders: int, merchants: int, consumers: int, days: int = 1, changes: Sequence[str] = ()) -> World:
     """Orders of consumers at merchants, both even at random, every party being there; the same each time.
 
     Amounts are lognormal around 120 yuan, so that every tier has its share, and concessions 6 % to 20 % in steps of 0.5 %, or
     the plan's only one.
     """
-    programme = Programme(load(plan), SECRET)
+    programme = Programme(load(plan, changes), SECRET)
     rng = np.random.Generator(np.random.PCG64(SEED))
     party = np.empty((orders, parties.ORDER_PARTIES), np.int32)
     shops = np.array([programme.holder(MERCHANT, f"m{i}") for i in range(merchants)])
@@ -60,7 +60,7 @@ def world(plan: str, orders: int, merchants: int, consumers: int, days: int = 1)
 def slices(orders: Orders, size: int) -> Iterator[Orders]:
     """The orders in batches of ``size``."""
     for start in range(0, len(orders.paid_fen), size):
-        yield Orders(*(column[start : start + size] for column in orders))
+        yield Orders._make(column[start : start + size] for column in orders)
 
 
 def settle(programme: Programme, orders: Orders) -> int:
@@ -69,5 +69,3 @@ def settle(programme: Programme, orders: Orders) -> int:
     written = sum(len(chunk.transfers.code) for chunk in programme.run(orders, status))
     assert not status.any()
     return written
-
-

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import oracle
 import oracle_orders
-from engine_worlds import FIRST_DAY, SECRET, Action, Asked, Injection, PlanFacts, Sale, document
+from engine_worlds import FIRST_DAY, SECRET, Action, Asked, Injection, PlanFacts, Sale, document, meaning
 from oracle import Order, Plan, RowRefused, Transfer
 
 from rangli.engine import state as columns
@@ -80,9 +80,9 @@ def compiled(facts: PlanFacts) -> CompiledPlan:
 class Asking:
     """The oracle at work. It goes first, since what an order may use of its vouchers depends on what was settled before."""
 
-    def __init__(self, plan: Plan) -> None:
-        self.programme = oracle.Programme(plan, SECRET)
-        self.offset_bp = plan.get("offset_bp", 0)
+    def __init__(self, plan: PlanFacts | Plan) -> None:
+        self.programme = oracle.Programme(meaning(plan) if isinstance(plan, PlanFacts) else plan, SECRET)
+        self.offset_bp = self.programme.plan.get("offset_bp", 0)
         self.day = FIRST_DAY
         self.count = 0
 
@@ -126,7 +126,7 @@ class Asking:
         """Whether anything would pass its limit if the whole concession went into it (docs/rules.md, section 2)."""
         plan, state = self.programme.plan, self.programme.state
         concession = order.paid_fen * order.concession_bp
-        grown = []
+        grown: list[int | Fraction] = []
         if "packets" in plan:
             grown.append(state.balances[oracle_orders.cash_account(plan, order, "packets"), "CNY"] + concession)
         if "pool" in plan:
@@ -140,7 +140,7 @@ class Asking:
         if "release" in plan:
             rate = plan["release"]["rate"]
             rate = rate if isinstance(rate, Fraction) else Fraction(rate, 10_000)
-            stretch = max(1, Fraction(max(rate.numerator, rate.denominator), 4))  # 2^62 over the greater term, as 2^60
+            stretch = max(Fraction(1), Fraction(max(rate.numerator, rate.denominator), 4))  # 2^62 over the greater term, as 2^60
             points = [oracle_orders.linear(entry, order.paid_fen, order.concession_bp) for entry in plan["points"]]
             promised = sum(self._promise(lot.points) - lot.released for lot in state.point_lots if lot.open)
             inflow = (state.inflows or [0])[-1] + concession
@@ -160,7 +160,9 @@ class Asking:
         """What it knows."""
         programme, state = self.programme, self.programme.state
         closed = {
-            ClosedLot(lot.order_id, _wallet(lot.consumer), _pot(lot.merchant, lot.tier), lot.paid_fen, lot.packets, lot.received_fen)
+            ClosedLot(
+                lot.order_id, _wallet(lot.consumer), _pot(lot.merchant, lot.tier), lot.paid_fen, lot.packets, lot.received_fen
+            )
             for lot in programme.lots()
             if not lot.open
         }
@@ -388,7 +390,7 @@ class Concrete(NamedTuple):
     written: Written
 
 
-def ask(plan: Plan, actions: Sequence[Action]) -> tuple[Asking, list[Concrete]]:
+def ask(plan: PlanFacts | Plan, actions: Sequence[Action]) -> tuple[Asking, list[Concrete]]:
     """The oracle after all actions, and what it said to each."""
     asking = Asking(plan)
     done: list[Concrete] = []

@@ -108,7 +108,11 @@ def test_a_path_splits_at_its_colons_into_kind_name_and_pocket(kind: int, name: 
     assert [KIND_NAMES[kind], encode_name(name), POCKET_NAMES[pocket]] == path.split(":")
 
 
-@given(st.lists(st.tuples(st.sampled_from(PEOPLE), names), max_size=8), st.lists(names, max_size=3, unique=True), st.lists(names, max_size=3))
+@given(
+    st.lists(st.tuples(st.sampled_from(PEOPLE), names), max_size=8),
+    st.lists(names, max_size=3, unique=True),
+    st.lists(names, max_size=3),
+)
 def test_a_path_leads_to_its_account_and_back(people: list[tuple[int, str]], funds: list[str], pots: list[str]) -> None:
     """Files hold paths and kernels hold numbers; a detour through the other may not change whose money it is."""
     accounts = Accounts(funds)

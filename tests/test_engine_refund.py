@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +11,6 @@ from engine_bridge import Asking, Engine, compiled
 from engine_worlds import Action, Asked, PlanFacts, Sale, worlds
 from hypothesis import given
 from hypothesis import strategies as st
-from numba import njit
 from oracle import Order, RowRefused, Transfer
 
 from rangli.engine.out import LINES_MAX
@@ -85,7 +83,7 @@ class Refunding:
 
 @given(worlds(most=25), st.data())
 def test_a_refund_writes_what_the_oracle_writes(world: tuple[PlanFacts, list[Action]], data: st.DataObject) -> None:
-    """Orders, sales and refunds of any plan in any order, each refund compared line by line, and all that both know at the end."""
+    """Orders, sales and refunds in any order, each refund compared line by line, and all that both know at the end."""
     facts, actions = world
     both = Refunding(facts)
     for action in actions:
@@ -131,7 +129,7 @@ def _one_order(programme: Programme, paid_fen: int, concession_bp: int) -> Settl
 
 @pytest.mark.parametrize("name", ["weituanbao", "moudian", "zengzhi", "zhongdian"])
 def test_random_partial_refunds_that_end_in_a_full_one_return_every_leg_exactly(name: str) -> None:
-    """2,000 orders, 500 a plan: no negative step, no leg over-reversed, every leg returned to the micro (models.md, section 0.5)."""
+    """2,000 orders, 500 a plan: no negative step, no leg over-reversed, every leg returned to the micro."""
     chance = random.Random(f"refunds of {name}")
     programme = Programme(load(name), bytes(32))
     low, high = programme.terms.concession_bp_min, programme.terms.concession_bp_max
@@ -166,11 +164,6 @@ def _take(programme: Programme, record: Settled, refund_fen: int, returned: Coun
             returned[int(code) - 32] += int(amount)
 
 
-@njit
-def _reversed(legs: Any, total: Any, parts: Any) -> None:
-    reversed_parts(legs, total, parts)
-
-
 @given(st.lists(st.integers(0, 10**14), min_size=1, max_size=24), st.integers(0, 10**6))
 def test_the_compiled_divisor_rule_is_the_one_of_money(amounts: list[int], permyriad: int) -> None:
     """Two texts of one rule, or the ledger and the plan's paper disagree by a micro."""
@@ -178,7 +171,7 @@ def test_the_compiled_divisor_rule_is_the_one_of_money(amounts: list[int], permy
     legs = np.zeros((len(amounts), 4), np.int64)
     legs[:, 1] = amounts
     parts = np.zeros(len(amounts), np.int64)
-    _reversed(legs, total, parts)
+    reversed_parts(legs, total, parts)
 
     assert reversed_of(amounts, total) == parts.tolist()
 

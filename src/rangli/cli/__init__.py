@@ -12,9 +12,9 @@ from typing import Annotated
 
 import typer
 
-from rangli.cli import demo, plans, settling, showing, simulating
+from rangli.cli import auditing, demo, plans, settling, showing, simulating
 from rangli.cli.face import Face, Wish, json_text
-from rangli.cli.refusals import REFUSED, of_system, of_usage, shown
+from rangli.cli.refusals import PIPE_CLOSED, REFUSED, of_system, of_usage, shown
 from rangli.errors import RangliError
 
 __all__ = ["app", "main"]
@@ -37,7 +37,7 @@ SHELVES: dict[str, tuple[Callable[..., None], ...]] = {
     "入门 · First": (demo.demo,),
     "方案 · Plans": (plans.plans, plans.explain, plans.schedule),
     "结算 · Settling": (settling.example, settling.settle, simulating.simulate),
-    "查账 · Books": (settling.audit, showing.balances, showing.statement, showing.draw, showing.export),
+    "查账 · Books": (auditing.audit, showing.balances, showing.statement, showing.draw, showing.export),
 }
 for shelf, commands in SHELVES.items():
     for command in commands:
@@ -77,6 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _refuse(refused, given)
     except typer.TyperException as fault:
         return _refuse(of_usage(fault), given)
+    except SystemExit:
+        return PIPE_CLOSED
     except OSError as fault:
         return _refuse(of_system(fault), given)
 

@@ -53,7 +53,7 @@ def demo(
 
     Make a world, settle it under the three models, audit it, and tell the story.
 
-    例 Example: rangli demo --orders 2000
+    例 Example: rangli demo --orders 2000 --out build/demo
     """
     teller = Teller(lang)
     place = out if out is not None else Path(tempfile.mkdtemp(prefix="rangli-demo-"))
@@ -69,8 +69,9 @@ def demo(
 
 def _chapters(face: Face, place: Path, orders: int) -> dict[str, Chapter]:
     """Write the worlds, settle, and audit, with a bar for each."""
+    from rangli.cli.auditing import audit_with_bar
     from rangli.cli.directory import Settled
-    from rangli.cli.settling import audit_with_bar, settle_with_bar, write_with_bar
+    from rangli.cli.settling import settle_with_bar, write_with_bar
 
     files = {
         world: write_with_bar(face, place / world, orders, SHOPS, SEED, days=DAYS, concession=concession)
@@ -139,8 +140,8 @@ class Teller:
         total = faces.money(sum(sizes))
         self.say(
             f"红包池随即随机切成 {len(sizes)} 个红包,共 {total} 元,发给同店同档此前的 {len(sizes)} 笔订单(每格一个):",
-            f"The pot was then cut at random into {len(sizes)} packets, {total} yuan in all, for the {len(sizes)} orders before it"
-            " (a bar each):",
+            f"The pot was then cut at random into {len(sizes)} packets, {total} yuan in all, for the {len(sizes)} orders before"
+            " it (a bar each):",
         )
         self.face.show("", f"    {_heights(sizes)}")
 
@@ -160,9 +161,9 @@ class Teller:
         self.say(
             f"真相:“免单”是上限,不是承诺。商家平均让利 {conceded},消费者平均收回 {returned}:长期是让利的一半({half}),"
             f"怎么抽都一样;还没发出的在池里。{of_zh}{most_zh if free else ''}。",
-            f"The truth: “free of charge” is a cap, not a promise. Shops give up {conceded} on average and consumers get {returned}"
-            f" back; in the long run that is half of the concession ({half}), whatever the draw, and what is not yet sent is in"
-            f" the pots. {of_en}{most_en if free else ''}.",
+            f"The truth: “free of charge” is a cap, not a promise. Shops give up {conceded} on average and consumers get"
+            f" {returned} back; in the long run that is half of the concession ({half}), whatever the draw, and what is not yet"
+            f" sent is in the pots. {of_en}{most_en if free else ''}.",
         )
 
     def points(self, chapter: Chapter) -> None:
@@ -181,8 +182,8 @@ class Teller:
         self.heading("某店:绿色积分", "Green points")
         self._totals(chapter)
         self.say(
-            f"真相:积分最多承诺 {promised} 元,进分红池的是 {funded} 元,承诺是资金的 {times} 倍。{periods} 期一共释放了 {released} 元,"
-            f"哪一期都没有超过池里所有;流通的券 {vouchers} 元,储备里的现金 {reserve} 元。",
+            f"真相:积分最多承诺 {promised} 元,进分红池的是 {funded} 元,承诺是资金的 {times} 倍。"
+            f"{periods} 期一共释放了 {released} 元,哪一期都没有超过池里所有;流通的券 {vouchers} 元,储备里的现金 {reserve} 元。",
             f"The truth: the points promise up to {promised} yuan, and {funded} went into the dividend pot: promised ÷ funded ="
             f" {times}. {periods} period(s) released {released} in all, none of them more than the pot held. Vouchers of"
             f" {vouchers} yuan are in circulation, with {reserve} in cash behind them.",
@@ -200,14 +201,14 @@ class Teller:
         equal = simulate(chapter.one, SIMULATED, 100_000, plan.concession.bp_max, SEED)
         many, first = faces.count(SIMULATED), faces.count(equal.first_exit)
         back = faces.percent(equal.returned_micro, equal.paid_fen * MICRO_PER_FEN, 3)
-        self.heading("消费增值:积分只涨不跌", "Points that only rise")
+        self.heading("消费增值:有价积分", "Priced points")
         self._totals(chapter)
         self.say(
             f"真相:积分价格从 1 元涨到 {price} 元,但这里达到 {at} 而退出的会员有 {exits} 位。实验室里 {many} 笔同样的订单,"
             f"只有 {equal.exits} 笔退出,第一笔在第 {first} 单;全体平均收回实付的 {back}。",
-            f"The truth: the price of a point rose from 1 to {price} yuan, and yet the members here who reached {at} and were sold"
-            f" out number {exits}. In the lab {equal.exits} of {many} equal orders exit, the first at order {first}; on average"
-            f" they get back {back} of what they paid.",
+            f"The truth: the price of a point rose from 1 to {price} yuan, and yet the members here who reached {at} and were"
+            f" sold out number {exits}. In the lab {equal.exits} of {many} equal orders exit, the first at order {first}; on"
+            f" average they get back {back} of what they paid.",
         )
 
     def _totals(self, chapter: Chapter) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections import deque
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from rangli.errors import FileRefused, InputRefused
 from rangli.files.orders import OrderFile
+from rangli.files.promises import read_claims
 from rangli.files.settling import BALANCES, PLAN, SUMMARY, TRANSFERS
 from rangli.ledger import Decision, Leg, code_words
 from rangli.ledger.transfers import CODE_NAMES
@@ -66,17 +67,15 @@ class Settled:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        try:
-            self.summary: dict[str, Any] = json.loads((path / SUMMARY).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as fault:
+        if not (path / SUMMARY).is_file():
             raise FileRefused(
-                f"{path} 不是 settle 写出的目录:没有可读的 {SUMMARY}",
-                f"{path} is no directory that settle wrote: it has no readable {SUMMARY}",
-            ) from fault
+                f"{path} 不是 settle 写出的目录:没有 {SUMMARY}", f"{path} is no directory that settle wrote: it has no {SUMMARY}"
+            )
+        self.claims, _ = read_claims(path)
 
     def orders(self, given: Path | None = None) -> Path:
         """The order file: the one given, else the one that the summary names. Raises FileRefused when it is not there."""
-        path = given or Path(self.summary.get("orders_file") or "")
+        path = given or Path(self.claims.orders_file)
         if path.is_file():
             return path
         raise FileRefused(
@@ -95,7 +94,8 @@ class Settled:
 
     def balances(self, prefix: str = "") -> Iterator[Balance]:
         """The accounts whose path begins so, by path."""
-        with (self.path / BALANCES).open(encoding="utf-8-sig", newline="") as file:
+        path = self.path / BALANCES
+        with readable(path), path.open(encoding="utf-8-sig", newline="") as file:
             for row in csv.DictReader(file):
                 if row["account"].startswith(prefix):
                     yield Balance(row["account"], row["unit"], int(row["amount_micro"]))
@@ -116,14 +116,10 @@ class Settled:
 
     def tables(self) -> Iterator[pa.Table]:
         """The transfers, one row group at a time."""
-        with pq.ParquetFile(self.path / TRANSFERS) as file:
+        path = self.path / TRANSFERS
+        with readable(path), pq.ParquetFile(path) as file:
             for group in range(file.num_row_groups):
                 yield file.read_row_group(group)
-
-    @property
-    def transfer_count(self) -> int:
-        """How many transfers there are."""
-        return int(self.summary["transfers"])
 
     def legs_of_order(self, order_id: str) -> Iterator[dict[str, Any]]:
         """The rows of one order."""
@@ -225,6 +221,15 @@ class Settled:
                     legs.append(Leg(*leg))
         if legs:
             yield current, legs
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Turns the faults of a damaged file into FileRefused."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError, KeyError) as fault:
+        raise FileRefused(f"无法读取 {path}:{fault}", f"cannot read {path}: {fault}") from fault
 
 
 def holds(column: pa.ChunkedArray, value: str) -> NDArray[np.bool_]:

@@ -9,7 +9,6 @@ import numpy as np
 
 from rangli.engine.arith import MASK32
 from rangli.engine.draw import commitment, cut_points, day_secret, draw_next, sip_key, siphash
-from rangli.errors import FileRefused
 from rangli.money import mul_div, whole_fen
 
 if TYPE_CHECKING:
@@ -47,13 +46,10 @@ class Draw(NamedTuple):
 def draw_of(settled: Settled, order_id: str, orders: Path) -> Draw:
     """An order's draws and cut, from the secret in the summary and the transfers.
 
-    Raises InputRefused for an order that is not there, FileRefused for a summary without its secret.
+    Raises InputRefused for an order that is not there.
     """
     day = settled.day_of(order_id, orders)
-    try:
-        secret = day_secret(bytes.fromhex(settled.summary["secret"]), day)
-    except (KeyError, ValueError) as fault:
-        raise FileRefused("summary.json 里没有密钥", "summary.json does not hold the secret") from fault
+    secret = day_secret(bytes.fromhex(settled.claims.secret), day)
     name = np.frombuffer(order_id.encode(), np.uint8)
     key = int(siphash(name, 0, len(name), *sip_key(secret)))
     sent = [leg for leg in settled.legs_of_order(order_id) if leg["code"] == "packet"]

@@ -43,7 +43,7 @@ def language(asked: str | None = None, env: Mapping[str, str] = os.environ) -> L
     ('zh', 'zh', 'en')
     """
     names = ("RANGLI_LANG", "LC_ALL", "LC_MESSAGES", "LANG")
-    said = asked or next((env[name] for name in names if env.get(name)), "")
+    said = asked if asked in {"zh", "en"} else next((env[name] for name in names if env.get(name)), "")
     return "zh" if said.lower().startswith("zh") else "en"
 
 
@@ -113,10 +113,10 @@ class Face:
         if self.json or not self.err.is_terminal:
             yield lambda _: None
             return
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
         bar = BarColumn(bar_width=30, complete_style="green", finished_style="green")
-        columns = (TextColumn("{task.description}"), bar, TaskProgressColumn(), TimeRemainingColumn())
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TaskProgressColumn(), TimeElapsedColumn())
         with Progress(*columns, console=self.err, transient=True) as progress:
             task = progress.add_task(self.words(zh, en), total=total)
             yield lambda count: progress.advance(task, count)

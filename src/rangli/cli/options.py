@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rangli.plan import CompiledPlan
 
 Lang = Annotated[Literal["zh", "en"] | None, typer.Option("--lang", help="语言,默认随系统 · language, the system's by default")]
-AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON · print JSON")]
+AsJson = Annotated[bool, typer.Option("--json", help="输出 JSON · print JSON", show_default=False)]
 PlanName = Annotated[str, typer.Argument(metavar="PLAN", help="预置方案名或 YAML 文件 · a preset's name or a YAML file")]
 Changes = Annotated[
     list[str] | None,

@@ -125,14 +125,14 @@ def check(plan: PlanName, changes: Changes = None, json: AsJson = False, lang: L
         raise typer.Exit(NO)
 
 
-def schema(lang: Lang = None) -> None:
+def schema(json: AsJson = True, lang: Lang = None) -> None:
     """方案文件的 JSON Schema · The JSON Schema of plans, for editors.
 
     例 Example: rangli plan schema
     """
     from rangli.plan import schema as schema_of
 
-    Face(lang, json=True).document(schema_of())
+    Face(lang, json=json).document(schema_of())
 
 
 # ---------------------------------------------------------------- rangli explain

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 NO: Final = 1
 REFUSED: Final = 2
+PIPE_CLOSED: Final = 141
+"""Nobody reads stdout any more, as in ``rangli plans | head -1``; typer then leaves by sys.exit, and only then."""
 
 
 def shown(refused: RangliError, face: Face) -> Text:

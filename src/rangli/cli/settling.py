@@ -1,4 +1,4 @@
-"""Commands on order files: write an example, settle one, audit what was settled."""
+"""Commands on order files: write an example, settle one."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ import typer
 
 from rangli.cli import face as faces
 from rangli.cli.face import Face
-from rangli.cli.options import AsJson, Changes, Directory, Lang, OrdersOption, PlanName, compiled, secret_of
-from rangli.cli.refusals import NO
+from rangli.cli.options import AsJson, Changes, Lang, PlanName, compiled, secret_of
 from rangli.errors import InputRefused
 from rangli.money import BP_PER_ONE, MICRO_PER_FEN, parse_percent
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from rangli.files.audit import AuditReport
     from rangli.files.settling import Summary
     from rangli.plan import CompiledPlan
 
@@ -120,7 +118,7 @@ def settle(
 
     Writes a directory of books: transfers, balances, lots, rejects, a summary; all of it or nothing.
 
-    例 Example: rangli settle weituanbao build/example/orders.csv --out build/settled
+    例 Example: rangli settle weituanbao build/example/orders.csv --out build/settled --seed 2a
     """
     face = Face(lang, json=json)
     one, text = compiled(plan, changes)
@@ -249,60 +247,3 @@ def show_proof(face: Face, summary: Summary) -> None:
         f"the commitment is that of {first['day']}; those of all {len(summary.days)} days are in summary.json",
         "dim",
     )
-
-
-# ---------------------------------------------------------------- audit
-
-
-def audit(directory: Directory, orders: OrdersOption = None, json: AsJson = False, lang: Lang = None) -> None:
-    """只凭订单重算并对照 · Derive the books again from the orders alone.
-
-    逐笔对照每笔转账,逐条核对每个承诺;有一处不符时退出码为 1。
-
-    Compares every transfer and checks every promise; exit status 1 if any is broken.
-
-    例 Example: rangli audit build/settled
-    """
-    face = Face(lang, json=json)
-    report = audit_with_bar(face, directory, orders)
-    if json:
-        broken = [one._asdict() for one in report.broken]
-        face.document({"ok": report.ok, "checked": report.checked, "broken": broken})
-    else:
-        show_audit(face, report)
-    if not report.ok:
-        raise typer.Exit(NO)
-
-
-def audit_with_bar(face: Face, directory: Path, orders: Path | None = None) -> AuditReport:
-    """Audit a directory, with a bar while it runs."""
-    from rangli.cli.directory import Settled
-    from rangli.files.audit import audit as audit_directory
-    from rangli.files.orders import OrderFile
-
-    path = Settled(directory).orders(orders)
-    with face.progress("审计", "Auditing", OrderFile(path).rows) as advance:
-        return audit_directory(directory, path, progress=advance)
-
-
-def show_audit(face: Face, report: AuditReport) -> None:
-    """Each promise with how often it was checked, then everything that is broken."""
-    from rich.text import Text
-
-    broken = {one.promise for one in report.broken}
-    made = faces.table(face.words("承诺", "promise"), face.words("核对次数", "checked"), "", right=(1,))
-    for promise, times in report.checked.items():
-        mark = Text("✗", style="red") if promise in broken else Text("✓", style="green")
-        made.add_row(promise.replace("_", " "), faces.count(times), mark)
-    face.show(made)
-    for one in report.broken:
-        face.show(
-            Text.assemble(("✗ ", "red"), (one.promise, "bold"), f"  {one.where}"),
-            faces.paragraph(face.words(one.zh, one.en), indent=2),
-        )
-    if report.ok:
-        face.line(
-            "✓ 由订单重算,与所写的账处处相同。", "✓ Derived again from the orders, the books are the same everywhere.", "green"
-        )
-    else:
-        face.line(f"✗ {len(report.broken)} 处不符", f"✗ broken: {len(report.broken)}", "red")

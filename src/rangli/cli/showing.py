@@ -147,7 +147,7 @@ def draw(
 
     The day's commitment and secret, the order's key, its draws and cut: enough to reckon it again.
 
-    例 Example: rangli draw build/settled 2026010500000007
+    例 Example: rangli draw build/settled 2026020100000039
     """
     from rangli.cli.directory import Settled
     from rangli.cli.draws import draw_of
@@ -227,17 +227,17 @@ def export(
     face = Face(lang, json=json)
     settled = Settled(directory)
     path = settled.orders(orders)
-    last = max((day["day"] for day in settled.summary["days"]), default="1970-01-01")
-    with face.progress("导出", "Exporting", settled.transfer_count) as advance:
+    last = max((day.day for day in settled.claims.days), default="1970-01-01")
+    with face.progress("导出", "Exporting", settled.claims.transfers) as advance:
         made = _counted(settled.decisions(path), advance)
         lines = beancount_lines(made, settled.balances(), closing_on=day_after(last))
         _write_lines(beancount, lines)
     if json:
-        face.document({"file": str(beancount), "transfers": settled.transfer_count})
+        face.document({"file": str(beancount), "transfers": settled.claims.transfers})
         return
     face.line(
-        f"{faces.count(settled.transfer_count)} 笔转账写在 {beancount}",
-        f"{faces.count(settled.transfer_count)} transfers are in {beancount}",
+        f"{faces.count(settled.claims.transfers)} 笔转账写在 {beancount}",
+        f"{faces.count(settled.claims.transfers)} transfers are in {beancount}",
     )
     face.note(f"接下来:bean-check {beancount}", f"next: bean-check {beancount}")
 

@@ -58,6 +58,11 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         word = int(a) % _TWO64
         return _signed((word << bits) | (word >> (64 - bits)))
 
+    def place(n: int) -> int:
+        """n, of which the caller knows that it is no negative number: a place in an array."""
+        assert n >= 0
+        return n
+
     def _signed(word: int) -> int:
         """The int64 with the same 64 bits."""
         word %= _TWO64
@@ -93,6 +98,18 @@ else:
         lambda b, x, y: b.or_(b.shl(x, y), b.lshr(x, b.sub(ir.Constant(_I64, 64), y))),
         "a rotated left by bits.",
     )
+
+    @intrinsic
+    def place(_context, n):
+        """n, of which the caller knows that it is no negative number: spares Numba's looking for places counted from the end."""
+
+        def codegen(_context, builder, _signature, args):
+            assume = ir.FunctionType(ir.VoidType(), [ir.IntType(1)])
+            known = builder.module.declare_intrinsic("llvm.assume", fnty=assume)
+            builder.call(known, [builder.icmp_signed(">=", args[0], ir.Constant(_I64, 0))])
+            return args[0]
+
+        return _INT(_INT), codegen
 
     @intrinsic
     def _product(_context, a, b):

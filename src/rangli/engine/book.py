@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from rangli.engine.arith import place
 from rangli.engine.kernel import kernel
 from rangli.ledger import accounts, transfers
 
@@ -50,6 +51,7 @@ def put(transfers, n, order, source, destination, amount, code):
     """Write transfer n unless the amount is 0; the next n."""
     if amount == 0:
         return n
+    n = place(n)
     transfers.order[n] = order
     transfers.source[n] = source
     transfers.destination[n] = destination

@@ -16,7 +16,7 @@ from typing import Final
 
 import numpy as np
 
-from rangli.engine.arith import MASK32, rem, rotate_left, shift_right, wrap_add, wrap_mul
+from rangli.engine.arith import MASK32, place, rem, rotate_left, shift_right, wrap_add, wrap_mul
 from rangli.engine.kernel import kernel
 
 SECRET_BYTES: Final = 32
@@ -76,9 +76,12 @@ def siphash(data, start, stop, k0, k1):
     whole = stop - (length & 7)
     at = start
     while at < whole:
-        word = np.int64(0)
-        for j in range(8):
-            word |= np.int64(data[at + j]) << (8 * j)
+        at = place(at)
+        word = (
+            np.int64(data[at]) | (np.int64(data[at + 1]) << 8) | (np.int64(data[at + 2]) << 16) | (np.int64(data[at + 3]) << 24)
+        )
+        word |= (np.int64(data[at + 4]) << 32) | (np.int64(data[at + 5]) << 40)
+        word |= (np.int64(data[at + 6]) << 48) | (np.int64(data[at + 7]) << 56)
         v3 ^= word
         v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
         v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)

@@ -17,3 +17,8 @@ from numba import njit
 def kernel(function: Callable[..., Any]) -> Any:  # noqa: ANN401 (a dispatcher, of whatever Numba infers)
     """Compile a function on its first call, cached on disk, free of the GIL."""
     return njit(cache=True, nogil=True, _nrt=False, forceinline=True)(function)  # type: ignore[call-overload]  # Numba's own switch, not in its stubs
+
+
+def passage(function: Callable[..., Any]) -> Any:  # noqa: ANN401 (as above)
+    """A long passage of one kernel, given a name for its readers: it is pasted into that kernel and never compiled by itself."""
+    return njit(nogil=True, _nrt=False, inline="always")(function)  # type: ignore[call-overload]  # as above

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rangli.engine import book
-from rangli.engine.arith import div
+from rangli.engine.arith import div, place
 from rangli.engine.book import put
 from rangli.engine.kernel import kernel
 from rangli.ledger import accounts
@@ -85,7 +85,7 @@ def pay_shares(shares, orders, i, pot_account, taken, transfers, n):
                 if (line[LESS] >> below) & 1:
                     amount -= taken[below]
             amount = max(amount, 0)
-        party = line[PARTY]
+        party = place(line[PARTY])
         code = line[CODE]
         taken[k] = amount
         if party < ORDER_PARTIES and holders[party] < 0:

@@ -189,7 +189,7 @@ def move_queue(state: State, queue: int, room: int) -> State:
 # ---------------------------------------------------------------- freeze, thaw, hash
 
 
-def _packed(queues: Queues) -> tuple[Ints, Ints]:
+def packed(queues: Queues) -> tuple[Ints, Ints]:
     """Queue rows with blocks of exactly their open lots, and those lots, in order of queue."""
     rows = queues.rows[: int(queues.used[QUEUES_USED])].copy()
     counts = rows[:, OPEN]
@@ -204,7 +204,7 @@ def _used_arrays(terms: Terms, state: State, holders: int) -> list[Ints]:
     holdings, queues, pool, release = state
     arrays = [holdings.tally, holdings.bonus_paid[:holders], holdings.vouchers[:holders]]
     if queues is not None:
-        arrays += [*_packed(queues), queues.first_of[:holders], queues.tier_row[:holders]]
+        arrays += [*packed(queues), queues.first_of[:holders], queues.tier_row[:holders]]
     if pool is not None:
         members = int(pool.totals[MEMBERS_USED]) if terms.pool.by_order else holders
         arrays += [pool.totals, pool.members[:members], pool.heap[: int(pool.totals[HEAP_USED])]]

@@ -8,7 +8,7 @@ from rangli.engine import book
 from rangli.engine import out as row
 from rangli.engine.arith import mul_div
 from rangli.engine.book import put
-from rangli.engine.kernel import kernel
+from rangli.engine.kernel import kernel, passage
 from rangli.engine.out import CLOSED, LINES_MAX, STOPPED, WRITTEN
 from rangli.engine.packets import hand_out, has_room, join, tier_of
 from rangli.engine.pool import exits, may_mint, mint
@@ -77,7 +77,7 @@ def queue_of(packets, queues, orders, i):
     return queues.first_of[merchant] + tier_of(packets.tiers_fen[queues.tier_row[merchant]], orders.paid_fen[i])
 
 
-@kernel
+@passage
 def refusal(terms, holdings, queues, pool, release, orders, i):
     """The status of a row before anything is written: SETTLED, or why not.
 
@@ -105,7 +105,7 @@ def refusal(terms, holdings, queues, pool, release, orders, i):
     return row.SETTLED if fits else row.LIMIT_REACHED
 
 
-@kernel
+@passage
 def settle_one(terms, holdings, queues, pool, release, orders, i, out):
     """Write the lines of one order, in the order of docs/rules.md section 2, and change the state."""
     transfers, n, tally = out.transfers, out.count[WRITTEN], holdings.tally

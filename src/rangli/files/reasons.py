@@ -128,7 +128,7 @@ _OF_THE_ENGINE: dict[str, Reason] = {
     "vouchers_over_limit": Reason(
         "voucher",
         "用券 {value} 元,超过这一单最多可用的 {other} 元",
-        "vouchers of {value} yuan are more than the {other} that may pay for this order",
+        "vouchers of {value} yuan are more than the {other} yuan that may pay for this order",
     ),
     "vouchers_short": Reason(
         "voucher",

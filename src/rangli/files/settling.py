@@ -11,6 +11,7 @@ open state and the register of names.
 from __future__ import annotations
 
 import csv
+import hashlib
 import secrets
 import shutil
 from collections.abc import Callable, Iterator
@@ -21,17 +22,18 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from rangli.engine.draw import SECRET_BYTES, siphash_strings
 from rangli.engine.out import SETTLED, STATUS_NAMES, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT
 from rangli.errors import FileRefused, RowsRefused
 from rangli.files.orders import NAMES, OrderFile, OrderRows, Reject, reject
-from rangli.files.writing import LotsFile, TransfersFile
-from rangli.ledger import Books
+from rangli.files.writing import LotsFile, Register, TransfersFile
+from rangli.ledger import Books, unit_of_account
 from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT
 from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE
-from rangli.money import print_micro, print_percent, print_yuan
+from rangli.money import BP_PER_ONE, mul_div, print_micro, print_percent, print_yuan
 from rangli.plan import CompiledPlan
 from rangli.settle import Chunk, Orders, Programme
 
@@ -75,6 +77,9 @@ class Summary(NamedTuple):
     days: list[dict[str, str]]
     periods: list[dict[str, int]]
     extra_columns: list[str]
+    orders_file: str = ""
+    """Where the orders were, absolute, and the SHA-256 of that file: what an audit settles again."""
+    orders_sha256: str = ""
 
 
 class Resolver:
@@ -148,25 +153,27 @@ class Run:
         self.concession_micro = 0
 
     def batches(self) -> Iterator[tuple[OrderRows, NDArray[np.uint8], Iterator[Chunk], list[Reject]]]:
-        """Per batch: rows, statuses, its chunks (to be consumed before the next batch) and the rejects."""
+        """Per batch: rows, statuses, its chunks (to be consumed before the next batch) and the rejects, complete after them."""
         for rows, unread in self.source.batches():
             rejects = list(unread)
             party = self.resolver.party(rows)
             status = np.zeros(len(rows.row), np.uint8)
             orders = Orders(rows.paid_fen, rows.concession_bp, rows.voucher_fen, rows.day, self._keys(rows), party)
-            yield rows, status, self._chunks(orders, status), rejects
+            yield rows, status, self._chunks(rows, orders, status, rejects), rejects
             settled = status == SETTLED
             self.concession_micro += int((rows.paid_fen[settled] * rows.concession_bp[settled]).sum())
-            rejects += [refusal(self.programme, rows, party, int(i), int(status[i])) for i in np.flatnonzero(~settled)]
             self.rejected += len(rejects)
 
-    def _chunks(self, orders: Orders, status: NDArray[np.uint8]) -> Iterator[Chunk]:
-        """The batch's chunks, each counted and folded onto the balances."""
+    def _chunks(self, rows: OrderRows, orders: Orders, status: NDArray[np.uint8], rejects: list[Reject]) -> Iterator[Chunk]:
+        """The batch's chunks, each counted and folded onto the balances; after them what the engine refused joins the rejects."""
         for chunk in self.programme.run(orders, status):
             if len(chunk.transfers.code):
                 self.books.fold(chunk.transfers)
                 count_codes(chunk.transfers.code, chunk.transfers.amount, self.by_code)
             yield chunk
+        refused = np.flatnonzero(status != SETTLED).tolist()
+        rejects += [refusal(self.programme, rows, orders.party, i, int(status[i])) for i in refused]
+        rejects.sort()
 
     def _keys(self, rows: OrderRows) -> NDArray[np.int64]:
         """The order's keys for draws."""
@@ -237,7 +244,8 @@ def refusal(programme: Programme, rows: OrderRows, party: NDArray[np.int32], i: 
         return reject(row, order_id, "concession", code, value=print_percent(value), other=other)
     if status in (VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT):
         held = int(programme.state.holdings.vouchers[party[i, 0]])
-        other = print_percent(terms.offset_bp) if status == VOUCHERS_OVER_LIMIT else print_micro(held)
+        most = mul_div(int(rows.paid_fen[i]), terms.offset_bp, BP_PER_ONE)
+        other = print_yuan(most) if status == VOUCHERS_OVER_LIMIT else print_micro(held)
         return reject(row, order_id, "voucher", code, value=print_yuan(int(rows.voucher_fen[i])), other=other)
     return reject(row, order_id, "amount", code, value=print_yuan(int(rows.paid_fen[i])))
 
@@ -266,10 +274,12 @@ def settle_file(
     part.mkdir(parents=True)
     try:
         run = Run(compiled, source, secret if secret is not None else secrets.token_bytes(SECRET_BYTES))
-        _write(run, part, progress)
+        with ThreadPoolExecutor(1) as reader:
+            digest = reader.submit(sha256_of, source.path)
+            _write(run, part, progress)
         if strict:
             _refuse_any(run.rejected)
-        summary = run.summary()
+        summary = run.summary()._replace(orders_file=str(source.path.resolve()), orders_sha256=digest.result())
         assert summary.trial_balance_micro == 0
         write_balances(part / BALANCES, run)
         (part / PLAN).write_text(plan_text, encoding="utf-8")
@@ -281,6 +291,12 @@ def settle_file(
         shutil.rmtree(part, ignore_errors=True)
         raise
     return summary
+
+
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _refuse_any(rejected: int) -> None:
@@ -312,7 +328,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(transfers.write, transfers.take(rows.order_id))
-            listed.writerows(_listed(one) for one in rejects)
+            listed.writerows(reject_row(one) for one in rejects)
             if progress is not None:
                 progress(run.source.done - done)
                 done = run.source.done
@@ -321,7 +337,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
         lots.finish()
 
 
-def _listed(one: Reject) -> tuple[int, str, str, str]:
+def reject_row(one: Reject) -> tuple[int, str, str, str]:
     """A row of rejects.csv: the reason in Chinese and English beside it."""
     return one.row, one.field, f"{one.code}: {one.zh} | {one.en}", one.order_id
 
@@ -331,5 +347,10 @@ def write_balances(path: Path, run: Run) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(("account", "unit", "amount_micro", "amount"))
-        for row in run.books.rows(run.programme.accounts):
-            rows.writerow((row.path, row.unit, row.amount_micro, print_micro(row.amount_micro)))
+        account = np.array(run.books.touched(), np.int32)
+        paths = Register(run.programme.accounts).paths(account)
+        order = pc.sort_indices(paths).to_numpy()
+        units = (UNIT_NAMES[unit_of_account(number)] for number in account[order].tolist())
+        amounts = run.books.balance[account[order]].tolist()
+        texts = (print_micro(amount) for amount in amounts)
+        rows.writerows(zip(paths.take(pa.array(order)).to_pylist(), units, amounts, texts, strict=True))

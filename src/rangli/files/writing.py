@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from rangli.engine.out import SETTLED
 from rangli.engine.packets import cap_fen
 from rangli.engine.state import (
-    HEAD,
     LOT_LEFT,
     LOT_ORDER,
     LOT_PAID,
@@ -22,8 +21,7 @@ from rangli.engine.state import (
     LOT_WALLET,
     OPEN,
     POT_ACCOUNT,
-    QUEUES_USED,
-    START,
+    packed,
 )
 from rangli.files.columns import compact, number_lines
 from rangli.files.orders import OrderRows
@@ -212,12 +210,11 @@ class LotsFile:
         if queues is None:
             return
         packets = self.programme.terms.packets
-        for row in queues.rows[: int(queues.used[QUEUES_USED])]:
-            lots = queues.lots[:, row[START] + row[HEAD] : row[START] + row[HEAD] + row[OPEN]]
-            caps = np.array([cap_fen(packets, paid) for paid in lots[LOT_PAID]], np.int64)
-            facts = np.stack([lots[LOT_PAID], packets.exit_packets - lots[LOT_LEFT], caps - lots[LOT_ROOM]], axis=1)
-            ids = [self._open_ids[number] for number in lots[LOT_ORDER].tolist()]
-            self._write(ids, lots[LOT_WALLET], np.full(len(ids), row[POT_ACCOUNT]), facts, is_open=True)
+        rows, lots = packed(queues)
+        caps = np.array([cap_fen(packets, paid) for paid in lots[:, LOT_PAID].tolist()], np.int64)
+        facts = np.stack([lots[:, LOT_PAID], packets.exit_packets - lots[:, LOT_LEFT], caps - lots[:, LOT_ROOM]], axis=1)
+        ids = [self._open_ids[number] for number in lots[:, LOT_ORDER].tolist()]
+        self._write(ids, lots[:, LOT_WALLET], np.repeat(rows[:, POT_ACCOUNT], rows[:, OPEN]), facts, is_open=True)
 
     def _write(self, ids: list[str], wallet: Ints, pot: Ints, facts: Ints, *, is_open: bool) -> None:
         """One row group; ``facts`` are paid fen, packets and received fen."""

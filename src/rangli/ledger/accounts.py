@@ -119,7 +119,7 @@ class Accounts:
 
     def __init__(self, funds: Sequence[str] = ()) -> None:
         self.holders: list[Holder] = []
-        self._number: dict[Holder, int] = {}
+        self._number: dict[tuple[int, str], int] = {}
         for path in INSTITUTIONS:
             self.institution(path)
         assert len(set(funds)) == len(funds)
@@ -131,11 +131,11 @@ class Accounts:
 
     def number(self, kind: int, name: str) -> int:
         """The holder's number, given now if it is new. Raises NameRefused for a name that no path can hold."""
-        holder = Holder(kind, name)
-        known = self._number.get(holder)
+        known = self._number.get((kind, name))
         if known is None:
             if kind != INSTITUTION:
                 encode_name(name)
+            holder = Holder(kind, name)
             known = self._number[holder] = len(self.holders)
             assert known < HOLDERS_MAX
             self.holders.append(holder)
@@ -143,7 +143,7 @@ class Accounts:
 
     def find(self, kind: int, name: str) -> int:
         """The holder's number, or -1."""
-        return self._number.get(Holder(kind, name), -1)
+        return self._number.get((kind, name), -1)
 
     def institution(self, path: str) -> int:
         """The number of the institution with this path, given now if it is new."""

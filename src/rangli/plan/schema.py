@@ -37,7 +37,7 @@ _NUMBER = r"^(0|[1-9][0-9]{0,8})(\.[0-9]{1,2})?$"
 
 def schema() -> Schema:
     """The schema of a whole document."""
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "Rangli plan", **_of(PLAN)}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **_of(PLAN), "title": "Rangli plan"}
 
 
 def _of(kind: Kind) -> Schema:

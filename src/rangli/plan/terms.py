@@ -64,8 +64,9 @@ PER_ORDER_MAX: Final = 100
 PARTY, OTHERWISE, CODE, CONSTANT, SLOPE, LOW, HIGH, DEN, LESS, AS_VOUCHERS = range(10)
 LINE_COLUMNS: Final = 10
 """OTHERWISE: who takes it when PARTY is not there: PLATFORM, MERCHANT, PACKETS, POOL, DIVIDEND or a fund. CODE: of the transfer.
-CONSTANT, SLOPE, LOW, HIGH, DEN: the linear form above. LESS: bit i set: what share i paid to a party that was there is subtracted
-(differential, 级差). AS_VOUCHERS: 1: the holder gets vouchers and the cash goes into the reserve. Points use PARTY and the form."""
+CONSTANT, SLOPE, LOW, HIGH, DEN: the linear form above. LESS: bit i set: what share i paid to a party that was there is
+subtracted (differential, 级差). AS_VOUCHERS: 1: the holder gets vouchers, the cash goes into the reserve. Points use PARTY
+and the form."""
 
 # Columns of Terms.bonus.
 BONUS_PARTY, BONUS_MICRO, BONUS_ONCE_PER = range(3)

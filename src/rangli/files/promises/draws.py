@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -94,7 +95,7 @@ def packets(key: int, issue: int, room: list[int]) -> list[int]:
         t = 1 + uniform(drawn, j)
         chosen.add(j if t in chosen else t)
     cuts = [0, *sorted(chosen), issue]
-    parts = [after - before for before, after in zip(cuts, cuts[1:], strict=False)]
+    parts = [after - before for before, after in pairwise(cuts)]
     got = [min(part, most) for part, most in zip(parts, room, strict=True)]
     left = issue - sum(got)
     for i, most in enumerate(room):

@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from rangli.errors import NameRefused
 from rangli.files.orders import OrderRows
 from rangli.files.promises import lines as kinds
-from rangli.files.promises.lines import Codes, Facts, Fixed, Ints, Numbers, Rates, hash_texts
+from rangli.files.promises.lines import Codes, Facts, Fixed, Ints, Numbers, Rates
 from rangli.files.promises.queues import NONE, POT_ACCOUNT, QUEUE_COLUMNS, PacketRules
 from rangli.files.promises.register import (
     DIVIDEND,
@@ -26,12 +27,13 @@ from rangli.files.promises.register import (
     SURPLUS,
     VOUCHER_ISSUER,
     Register,
+    hashes_of,
     longer,
 )
 from rangli.ledger.accounts import KIND_NAMES, encode_name
 from rangli.ledger.transfers import CODE_NAMES
 from rangli.money import BP_PER_ONE, MICRO_PER_FEN
-from rangli.plan.parts import Envelope, Plan, Points, Rate, Share, Slide
+from rangli.plan.parts import Envelope, Packets, Plan, Points, Rate, Share, Slide
 
 _AGENTS: Final = ("agent.district", "agent.city", "agent.province", "agent.region")
 """Lowest rank first."""
@@ -95,7 +97,7 @@ def _below(shares: Sequence[Share], k: int) -> int:
 def _kinds_of_codes(plan: Plan) -> tuple[Codes, Codes]:
     """What lines of each code are for, in an order and in a closing."""
     vouchers = any(share.pays == "vouchers" for share in shares_of(plan))
-    in_order: dict[str, int] = {"platform": kinds.SHARE}
+    in_order: dict[str, np.int64] = {"platform": kinds.SHARE}
     for share in shares_of(plan):
         in_order |= {CODE_NAMES[_code_of(party)]: kinds.SHARE for party in (share.to, share.otherwise)}
     if vouchers:
@@ -110,15 +112,15 @@ def _kinds_of_codes(plan: Plan) -> tuple[Codes, Codes]:
         in_order["mint"] = kinds.POINTS
     if plan.pool and plan.pool.exit:
         in_order |= {"burn": kinds.POINTS, "exit": kinds.POINTS}
-    in_closing: dict[str, int] = {}
+    in_closing: dict[str, np.int64] = {}
     if plan.release:
-        in_closing = dict.fromkeys(("release", "burn", "zeroed"), int(kinds.CLOSING))
+        in_closing = dict.fromkeys(("release", "burn", "zeroed"), kinds.CLOSING)
         if plan.release.pays == "vouchers":
             in_closing["voucher"] = kinds.CLOSING
     return _table(in_order), _table(in_closing)
 
 
-def _table(kind_of: dict[str, int]) -> Codes:
+def _table(kind_of: dict[str, np.int64]) -> Codes:
     """Kinds by code."""
     return np.array([kind_of.get(name, kinds.STRANGE) for name in CODE_NAMES], np.int8)
 
@@ -138,21 +140,20 @@ def fixed_of(plan: Plan, register: Register) -> Fixed:
     )
 
 
-def packet_rules_of(plan: Plan) -> PacketRules | None:
+def packet_rules_of(packets: Packets, fixed: Fixed) -> PacketRules:
     """The rules of the queues."""
-    if plan.packets is None:
-        return None
-    packets = plan.packets
     return PacketRules(
         per_order=np.int64(packets.per_order),
         exit_packets=np.int64(-1 if packets.exit.packets is None else packets.exit.packets),
         received_bp=np.int64(packets.exit.received_bp),
         skip_own=np.bool_(packets.own_orders == "skip"),
-        kind_of_code=_kinds_of_codes(plan)[0],
+        kind_of_code=fixed.kind_of_code,
     )
 
 
 # ---------------------------------------------------------------- the orders
+
+Columns = tuple[NDArray[Any], ...]
 
 
 class Window(NamedTuple):
@@ -165,12 +166,14 @@ class Window(NamedTuple):
         """These and then those."""
         if not len(self.order_id):
             return more
+        ours: Columns = self.facts
+        theirs: Columns = more.facts
         ids = pa.concat_arrays([self.order_id, more.order_id])
-        return Window(ids, Facts(*(np.concatenate(columns) for columns in zip(self.facts, more.facts, strict=True))))
+        return Window(ids, Facts._make(np.concatenate(both) for both in zip(ours, theirs, strict=True)))
 
     def after(self, count: int) -> Window:
         """All but the first ``count``."""
-        return Window(self.order_id.slice(count), Facts(*(column[count:] for column in self.facts)))
+        return Window(self.order_id.slice(count), Facts._make(column[count:] for column in self.facts))
 
 
 class Reader:
@@ -192,7 +195,6 @@ class Reader:
         people = _People(names, self.register, count)
         queue = self._queues_of(names["merchant"], rows.paid_fen[settled])
         uses_vouchers = self.plan.offset is not None
-        earners = [point.to for point in self.plan.points] or (["consumer"] if self.plan.pool else [])
         facts = Facts(
             paid_fen=rows.paid_fen[settled],
             concession_bp=rows.concession_bp[settled],
@@ -206,11 +208,38 @@ class Reader:
             queue=queue,
             taker=people.columns([self._taker(people, share, queue) for share in self.shares]),
             stand_in=people.columns([self._stand_in(people, share.otherwise, queue) for share in self.shares]),
-            earner=people.columns([people.account(party, "points") for party in earners]),
+            earner=people.columns([people.account(party, "points") for party in self._earners()]),
             bonus_to=people.columns([people.account(bonus.to, "wallet") for bonus in self.plan.bonus]),
             bonus_once=people.columns([people.account(bonus.once_per, "wallet") for bonus in self.plan.bonus]),
         )
         return Window(order_id, facts)
+
+    def nothing(self) -> Window:
+        """A window without orders."""
+        none, nobody = np.zeros(0, np.int64), np.zeros(0, np.int32)
+        one_each = dict.fromkeys(("wallet", "vouchers", "concession", "income", "queue"), nobody)
+        shares, bonuses = np.zeros((0, len(self.shares)), np.int32), np.zeros((0, len(self.plan.bonus)), np.int32)
+        earner = np.zeros((0, len(self._earners())), np.int32)
+        return Window(
+            pa.array([], pa.string()),
+            Facts(
+                none,
+                none,
+                none,
+                none,
+                none,
+                **one_each,
+                taker=shares,
+                stand_in=shares,
+                earner=earner,
+                bonus_to=bonuses,
+                bonus_once=bonuses,
+            ),
+        )
+
+    def _earners(self) -> list[str]:
+        """Who gets points of an order."""
+        return [point.to for point in self.plan.points] or (["consumer"] if self.plan.pool else [])
 
     def _taker(self, people: _People, share: Share, queue: Numbers) -> Numbers:
         """The account of a share's party."""
@@ -227,7 +256,8 @@ class Reader:
         if party == "merchant":
             return people.account("merchant", "income")
         if party == "packets":
-            return self.queue_rows[queue, POT_ACCOUNT].astype(np.int32)
+            pots: Numbers = self.queue_rows[queue, POT_ACCOUNT].astype(np.int32)
+            return pots
         path = POOL if party == "pool" else DIVIDEND if party == "dividend" else ""
         if party.startswith(_FUND):
             path = f"programme:fund:{encode_name(party.removeprefix(_FUND))}"
@@ -239,7 +269,7 @@ class Reader:
             return np.full(len(paid_fen), NO_ONE, np.int32)
         own, bounds = self.plan.packets.merchant_tiers_fen, self.plan.packets.tiers_fen
         names = merchants.dictionary.to_pylist()
-        first = np.array([self._first_queue_of(name, len(own.get(name, bounds)) + 1) for name in names], np.int64)
+        first = np.array([self._seat(name, len(own.get(name, bounds)) + 1) for name in names], np.int64)
         codes = merchants.indices.to_numpy()
         tier = np.searchsorted(np.array(bounds, np.int64), paid_fen, side="left")
         for place, name in enumerate(names):
@@ -249,7 +279,7 @@ class Reader:
         queues: Numbers = (first[codes] + tier).astype(np.int32)
         return queues
 
-    def _first_queue_of(self, merchant: str, tiers: int) -> int:
+    def _seat(self, merchant: str, tiers: int) -> int:
         """The merchant's first queue; a new merchant gets a queue for each tier."""
         known = self._first_queue.get(merchant)
         if known is not None:
@@ -271,12 +301,18 @@ class _People:
         self.register = register
         self.count = count
         self._prefixes: dict[str, pa.StringArray] = {}
+        self._accounts: dict[tuple[str, str], Numbers] = {}
 
     def account(self, party: str, pocket: str) -> Numbers:
         """Per order, the account of this party, NO_ONE where it is not there."""
-        field = party.replace(".", "_")
+        if (party, pocket) not in self._accounts:
+            self._accounts[party, pocket] = self._looked_up(party.replace(".", "_"), pocket)
+        return self._accounts[party, pocket]
+
+    def _looked_up(self, field: str, pocket: str) -> Numbers:
+        """The same, of the register."""
         if field not in self._prefixes:
-            self._prefixes[field] = _prefixes(field, self.names[field].dictionary)
+            self._prefixes[field] = prefixes(field, self.names[field].dictionary)
         paths = pc.binary_join_element_wise(self._prefixes[field], pocket, ":")
         numbers = np.append(self.register.numbers(paths), np.int32(NO_ONE))
         codes = self.names[field].indices
@@ -296,28 +332,24 @@ class _People:
         return np.stack(accounts, axis=1) if accounts else np.empty((self.count, 0), np.int32)
 
 
-def _prefixes(field: str, names: pa.StringArray) -> pa.StringArray:
+def prefixes(field: str, names: pa.StringArray) -> pa.StringArray:
     """The paths of these holders without their pockets."""
     kind = _KIND.get(field, "agent")
-    if not pc.any(pc.match_substring_regex(names, _CODED_LETTERS)).as_py():
-        return pc.binary_join_element_wise(pa.scalar(kind), names, ":")
-    return pa.array([_prefix(field, kind, name) for name in names.to_pylist()], pa.string())
+    plain = pc.binary_join_element_wise(pa.scalar(kind), names, ":")
+    special = pc.match_substring_regex(names, _CODED_LETTERS)
+    if not pc.any(special).as_py():
+        return plain
+    return pc.replace_with_mask(
+        plain, special, pa.array([_prefix(field, kind, name) for name in names.filter(special).to_pylist()], pa.string())
+    )
 
 
 def _prefix(field: str, kind: str, name: str) -> str:
-    """The same for one name, which may say its kind itself unless it is the order's own consumer or merchant."""
+    """The same for one name, which may say its kind itself unless it is the order's own; "" for a name that no path holds."""
     said, colon, bare = name.partition(":")
     if field not in ("consumer", "merchant") and colon and said in KIND_NAMES:
-        return f"{said}:{encode_name(bare)}"
-    return f"{kind}:{encode_name(name)}"
-
-
-def hashes_of(texts: pa.StringArray) -> Ints:
-    """62 bits of each text."""
-    out = np.empty(len(texts), np.int64)
-    if len(texts):
-        _, offsets, data = texts.buffers()
-        first = texts.offset
-        bytes_: NDArray[np.uint8] = np.frombuffer(data, np.uint8) if data else np.empty(0, np.uint8)
-        hash_texts(np.frombuffer(offsets, np.int32)[first : first + len(texts) + 1], bytes_, out)
-    return out
+        kind, name = said, bare
+    try:
+        return f"{kind}:{encode_name(name)}"
+    except NameRefused:
+        return ""

@@ -1,7 +1,7 @@
 """Faults: the ways in which each promise can be broken, and the few of them that are kept to be shown.
 
-A compiled check notes a fault by its number here, with the place and with what was expected and found. ``Findings`` turns that into
-sentences. Of each promise the first few are listed and the rest is counted.
+A compiled check notes a fault by its number here, with the place and with what was expected and found; ``Examination`` puts that
+into words. Of each promise the first few are listed and the rest is counted.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-LISTED: Final = 8
+LISTED: Final = 4
 """Faults of one promise that are listed."""
 
 
@@ -101,7 +101,12 @@ FAULTS: Final = (
     Fault("bonus", "一次性奖励应为 {expected},实为 {found}", "the bonus should be {expected}, it is {found}"),
     Fault("points", "赠送的积分应为 {expected},实为 {found}", "the points earned should be {expected}, they are {found}"),
     Fault("pots", "红包 {found} 微元不是整分或不足一分", "a packet of {found} micro is not of whole fen, or less than one"),
-    Fault("pots", "红包出自 {found},应出自 {expected}", "the packet comes from {found}, it should come from {expected}", of_accounts=True),
+    Fault(
+        "pots",
+        "红包出自 {found},应出自 {expected}",
+        "the packet comes from {found}, it should come from {expected}",
+        of_accounts=True,
+    ),
     Fault(
         "oldest_first",
         "红包给了 {found},排在前面的是 {expected}",
@@ -110,9 +115,17 @@ FAULTS: Final = (
     ),
     Fault("oldest_first", "应发 {expected} 个红包,实发 {found} 个", "{expected} packets are due, there are {found}"),
     Fault("packets_at_most", "只应发 {expected} 个红包,实发 {found} 个", "only {expected} packets are due, there are {found}"),
-    Fault("packets_at_most", "一笔订单收到第 {found} 个红包,至多 {expected} 个", "a lot gets packet {found} of at most {expected}"),
-    Fault("never_above_paid", "一笔订单共收到 {found} 分,至多 {expected} 分", "a lot has received {found} fen of at most {expected}"),
-    Fault("pots", "本单应发红包共 {expected} 微元,实发 {found}", "the order's packets should come to {expected} micro, they come to {found}"),
+    Fault(
+        "packets_at_most", "一笔订单收到第 {found} 个红包,至多 {expected} 个", "a lot gets packet {found} of at most {expected}"
+    ),
+    Fault(
+        "never_above_paid", "一笔订单共收到 {found} 分,至多 {expected} 分", "a lot has received {found} fen of at most {expected}"
+    ),
+    Fault(
+        "pots",
+        "本单应发红包共 {expected} 微元,实发 {found}",
+        "the order's packets should come to {expected} micro, they come to {found}",
+    ),
 )
 
 

@@ -1,7 +1,7 @@
 """The promises, compiled: what is asked of every transfer, read from docs/rules.md and from nothing of the engine.
 
-A check never computes an order anew and compares; it walks the order's lines and asks of each whether the rules allow it here. Its
-state is its own: balances by the auditor's account numbers, and for the queues a linked list of lots where the engine has blocks.
+A check walks the lines of an order and asks of each whether the rules allow it here. Its state is its own: balances by the
+auditor's account numbers, rates from the plan's document, and in ``queues`` a linked list of lots where the engine has blocks.
 
 Codes, faults and flags are int64 constants, since Numba compiles a caller anew for each literal it is given.
 """
@@ -143,7 +143,7 @@ class Faults(NamedTuple):
     """What was found: rows of fault, group, line, expected, found; how often each fault; rows used."""
 
     rows: Ints
-    count: Ints
+    times: Ints
     used: Ints
 
     @classmethod
@@ -164,8 +164,8 @@ class Page(NamedTuple):
 @kernel
 def note(faults: Faults, fault: int, group: int, line: int, expected: int, found: int) -> None:
     """Count a fault, and keep it if it is among the first of its kind."""
-    faults.count[fault] += 1
-    if faults.count[fault] <= f.LISTED and faults.used[0] < faults.rows.shape[0]:
+    faults.times[fault] += 1
+    if faults.times[fault] <= f.LISTED and faults.used[0] < faults.rows.shape[0]:
         row = faults.rows[faults.used[0]]
         row[0], row[1], row[2], row[3], row[4] = fault, group, line, expected, found
         faults.used[0] += 1
@@ -206,7 +206,9 @@ def fold(page: Page, fixed: Fixed, book: Book) -> None:
             if before < amount and book.overdraft[source] >= 0:
                 note(faults, book.overdraft[source], g, i, ZERO, before - amount)
         if book.balance[fixed.reserve] + book.balance[fixed.voucher_issuer] != 0:
-            note(faults, f.VOUCHERS_UNBACKED, g, groups.start[g], -book.balance[fixed.voucher_issuer], book.balance[fixed.reserve])
+            note(
+                faults, f.VOUCHERS_UNBACKED, g, groups.start[g], -book.balance[fixed.voucher_issuer], book.balance[fixed.reserve]
+            )
 
 
 @kernel
@@ -220,7 +222,8 @@ def next_of(lines: Lines, kinds: Codes, kind: int, i: int, stop: int) -> int:
 @kernel
 def is_line(lines: Lines, i: int, source: int, destination: int, amount: int, code: int) -> bool:
     """Whether line i is exactly this one."""
-    return lines.code[i] == code and lines.amount[i] == amount and lines.source[i] == source and lines.destination[i] == destination
+    fits: bool = lines.code[i] == code and lines.amount[i] == amount
+    return fits and lines.source[i] == source and lines.destination[i] == destination
 
 
 # ---------------------------------------------------------------- the concession and its shares

@@ -41,9 +41,11 @@ class Sheet(NamedTuple):
     """Row of the file of the first line, from 1."""
     lines: Lines
     start: Ints
-    """(groups,) where each run of lines of one order begins."""
+    """(runs,) where each run of lines of one order begins."""
+    stop: Ints
+    """(runs,) and ends."""
     order_id: pa.StringArray
-    """(groups,) null for the closing of a period."""
+    """(runs,) null for the closing of a period."""
 
 
 def sheets(path: Path, register: Register) -> Iterator[Sheet]:
@@ -51,11 +53,11 @@ def sheets(path: Path, register: Register) -> Iterator[Sheet]:
     with open_parquet(path, TYPES) as file, ThreadPoolExecutor(1) as reader:
         groups = file.num_row_groups
         first = 1
-        waiting = reader.submit(read_group, file, 0, path, list(TYPES)) if groups else None
+        waiting = reader.submit(read_groups, file, [0], path, list(TYPES)) if groups else None
         for number in range(groups):
             assert waiting is not None
             table = waiting.result()
-            waiting = reader.submit(read_group, file, number + 1, path, list(TYPES)) if number + 1 < groups else None
+            waiting = reader.submit(read_groups, file, [number + 1], path, list(TYPES)) if number + 1 < groups else None
             if len(table):
                 yield _sheet(table, first, register)
             first += len(table)
@@ -74,10 +76,10 @@ def open_parquet(path: Path, types: dict[str, pa.DataType]) -> pq.ParquetFile:
     return file
 
 
-def read_group(file: pq.ParquetFile, number: int, path: Path, columns: list[str]) -> pa.Table:
-    """One row group, each column in one piece. Raises FileRefused when it cannot be read."""
+def read_groups(file: pq.ParquetFile, numbers: list[int], path: Path, columns: list[str]) -> pa.Table:
+    """Some row groups, each column in one piece. Raises FileRefused when they cannot be read."""
     try:
-        return file.read_row_group(number, columns=columns, use_threads=False).unify_dictionaries().combine_chunks()
+        return file.read_row_groups(numbers, columns=columns, use_threads=False).unify_dictionaries().combine_chunks()
     except (pa.ArrowException, OSError) as fault:
         raise _unreadable(path, fault) from fault
 
@@ -90,25 +92,23 @@ def _unreadable(path: Path, fault: Exception) -> FileRefused:
 def _sheet(table: pa.Table, first: int, register: Register) -> Sheet:
     """The row group as numbers."""
     column = {name: table[name].chunk(0) for name in TYPES}
-    order = _indices(column["order_id"])
-    start = np.flatnonzero(np.diff(order, prepend=np.int32(-2)))
-    ids = column["order_id"].dictionary.take(pa.array(order[start], mask=order[start] < 0))
+    start, order_id = runs_of(column["order_id"])
     nowhere = np.int32(register.number(""))
     source = np.append(register.numbers(column["source"].dictionary), nowhere)
     is_same = column["source"].dictionary.equals(column["destination"].dictionary)
     destination = source if is_same else np.append(register.numbers(column["destination"].dictionary), nowhere)
     lines = Lines(
         line=_whole(column["line"]),
-        source=source[_indices(column["source"])],
-        destination=destination[_indices(column["destination"])],
+        source=source[indices_of(column["source"])],
+        destination=destination[indices_of(column["destination"])],
         amount=_whole(column["amount_micro"]),
         unit=_known(column["unit"], UNIT_NAMES),
         code=_known(column["code"], CODE_NAMES),
     )
-    return Sheet(first, lines, start, ids)
+    return Sheet(first, lines, start, np.append(start[1:], len(table)), order_id)
 
 
-def _indices(coded: pa.DictionaryArray) -> Numbers:
+def indices_of(coded: pa.DictionaryArray) -> Numbers:
     """The indices of a dictionary column, -1 for null."""
     indices = coded.indices
     numbers: Numbers = (indices.fill_null(-1) if indices.null_count else indices).to_numpy()
@@ -124,7 +124,7 @@ def _whole(numbers: pa.Array) -> NDArray[Any]:
 def _known(coded: pa.DictionaryArray, names: tuple[str, ...]) -> Codes:
     """Texts as places in ``names``, -1 for others."""
     places = [names.index(text) if text and text in names else -1 for text in coded.dictionary.to_pylist()]
-    return np.array([*places, -1], np.int8)[_indices(coded)]
+    return np.array([*places, -1], np.int8)[indices_of(coded)]
 
 
 # ---------------------------------------------------------------- orders beside their lines
@@ -146,42 +146,49 @@ class Matched(NamedTuple):
 
 def orders_on(sheet: Sheet) -> int:
     """How many runs of lines are not closings."""
-    return len(sheet.start) - sheet.order_id.null_count
+    closings: int = sheet.order_id.null_count
+    return len(sheet.start) - closings
 
 
-def match(sheet: Sheet, window: Window) -> Matched:
-    """Each run beside its order; honest files meet one to one, in order."""
-    stop = np.append(sheet.start[1:], len(sheet.lines.code))
+def match_straight(sheet: Sheet, window: Window) -> Matched | None:
+    """Each run beside its order, where they meet one to one and in order, as they do in honest files; else None."""
     count = orders_on(sheet)
-    is_closing = sheet.order_id.is_null().to_numpy(zero_copy_only=False)
     ids = sheet.order_id.filter(sheet.order_id.is_valid()) if sheet.order_id.null_count else sheet.order_id
-    if ids.equals(window.order_id.slice(0, count)):
-        order = np.full(len(stop), CLOSED_PERIOD)
-        order[~is_closing] = np.arange(count)
-        return Matched(Groups(sheet.start, stop, order), np.arange(len(stop)), count, [], [])
-    return _match_slowly(sheet, stop, is_closing, window)
+    if not ids.equals(window.order_id.slice(0, count)):
+        return None
+    order = np.full(len(sheet.start), CLOSED_PERIOD)
+    order[sheet.order_id.is_valid().to_numpy(zero_copy_only=False)] = np.arange(count)
+    return Matched(Groups(sheet.start, sheet.stop, order), np.arange(len(sheet.start)), count, [], [])
 
 
-def _match_slowly(sheet: Sheet, stop: Ints, is_closing: NDArray[np.bool_], window: Window) -> Matched:
+def match_crooked(sheet: Sheet, window: Window) -> Matched:
     """The same where runs are missing, strange, or in another order."""
     rows: list[tuple[int, int, int, int]] = []
     missing: list[int] = []
     strays: list[int] = []
     place = {order_id: i for i, order_id in enumerate(window.order_id.to_pylist())}
-    concession_bp = window.facts.concession_bp
     at = 0
-    for run, (order_id, start, end) in enumerate(zip(sheet.order_id.to_pylist(), sheet.start.tolist(), stop.tolist(), strict=True)):
-        if is_closing[run]:
-            rows.append((start, end, int(CLOSED_PERIOD), run))
+    runs = zip(sheet.order_id.to_pylist(), sheet.start.tolist(), sheet.stop.tolist(), strict=True)
+    for run, (order_id, start, stop) in enumerate(runs):
+        if order_id is None:
+            rows.append((start, stop, int(CLOSED_PERIOD), run))
             continue
         order = place.get(order_id, -1)
         if order < at:
             strays.append(run)
-            rows.append((start, end, int(UNKNOWN), run))
+            rows.append((start, stop, int(UNKNOWN), run))
             continue
+        # Orders without lines still stand in their queue: they are groups of no lines.
         rows += [(start, start, skipped, -1) for skipped in range(at, order)]
-        missing += [skipped for skipped in range(at, order) if concession_bp[skipped]]
-        rows.append((start, end, order, run))
+        missing += [skipped for skipped in range(at, order) if window.facts.concession_bp[skipped]]
+        rows.append((start, stop, order, run))
         at = order + 1
     table = np.array(rows, np.int64).reshape(-1, 4)
     return Matched(Groups(*np.ascontiguousarray(table[:, :3].T)), table[:, 3], at, missing, strays)
+
+
+def runs_of(order_id: pa.DictionaryArray) -> tuple[Ints, pa.StringArray]:
+    """Where each run of lines of one order begins, and whose it is; null for the closing of a period."""
+    order = indices_of(order_id)
+    start = np.flatnonzero(np.diff(order, prepend=np.int32(-2)))
+    return start, order_id.dictionary.take(pa.array(order[start], mask=order[start] < 0))

@@ -77,7 +77,10 @@ class Price:
         minted = moves.pop(0) if moves and moves[0].code == transfers.MINT else Line(transfers.MINT, -1, points_account, 0)
         self.findings.check("price", 1)
         if minted.amount != due or minted.destination != points_account:
-            yield f"铸出 {minted.amount} 微分,按单前价格应为 {due}", f"{minted.amount} micro-points minted, {due} at the price before"
+            yield (
+                f"铸出 {minted.amount} 微分,按单前价格应为 {due}",
+                f"{minted.amount} micro-points minted, {due} at the price before",
+            )
         self.pool += share
         self.supply += minted.amount
         member = self._members.setdefault(points_account, Member())
@@ -114,7 +117,10 @@ class Price:
             return
         member = self._members.pop(burn.source, Member())
         if burn.amount != member.points:
-            yield f"退出卖出 {burn.amount} 微分,会员有 {member.points}", f"the exit sells {burn.amount} of a member's {member.points}"
+            yield (
+                f"退出卖出 {burn.amount} 微分,会员有 {member.points}",
+                f"the exit sells {burn.amount} of a member's {member.points}",
+            )
         if member.points * self.pool < member.limit * self.supply:
             yield "会员未到封顶额就被强制退出", "a member is forced out before its limit is reached"
 
@@ -139,10 +145,12 @@ class Price:
 
     def _owner(self, account: int) -> str:
         """The path of an account without its pocket."""
-        return self.register.paths[account].rpartition(":")[0]
+        return self.register.path(account).rpartition(":")[0]
 
-    def finish(self, balance: dict[str, int]) -> None:
+    def finish(self) -> None:
         """The pool and the supply are those of the balances."""
+        balance = self.register.book().balance
         for path, mine, sign in ((POOL, self.pool, 1), (POINTS_ISSUER, self.supply, -1)):
-            if sign * balance.get(path, 0) != mine:
-                self.findings.add("price", path, f"余额与逐单推算的 {mine} 不符", f"the balance is not {mine}, which the orders come to")
+            if sign * balance[self.register.number(path)] != mine:
+                zh, en = f"余额与逐单推算的 {mine} 不符", f"the balance is not {mine}, which the orders come to"
+                self.findings.add("price", path, zh, en)

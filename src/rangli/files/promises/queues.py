@@ -1,7 +1,7 @@
 """The promises about red packets, compiled: who waits in which queue, replayed from orders and transfers alone.
 
-A queue is a linked list of lots, and the i-th packet of an order is taken to be that of the i-th oldest lot of its window: whether
-the transfer went there is the question.
+A queue is a linked list of lots, and the i-th packet of an order is taken to be that of the i-th oldest lot of its window.
+Whether the transfer went there is the question.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class PacketRules(NamedTuple):
 
 # Columns of Queues.rows and Queues.lots.
 FIRST, LAST, POT_MICRO, POT_ACCOUNT = range(4)
-NEXT, WALLET, PAID, CAP, RECEIVED, COUNT, ID_HASH, QUEUE = range(8)
+NEXT, WALLET, PAID, CAP, RECEIVED, COUNT, ID_HASH, POT_OF = range(8)
 QUEUE_COLUMNS: Final = 4
 LOT_COLUMNS: Final = 8
 NONE: Final = np.int64(-1)
@@ -70,7 +70,7 @@ class Kept(NamedTuple):
     """Numbers of the orders whose draws will be looked at, ascending."""
     drawn: Ints
     """(orders of the sample, 3 + per_order) group, packets, issue, and the room of each lot before its packet."""
-    count: Ints
+    tally: Ints
     """(5,) lots closed; place in the sample; rows of ``drawn``; packets seen; orders seen."""
 
 
@@ -105,7 +105,7 @@ def replay(page: Page, rules: PacketRules, queues: Queues, kept: Kept) -> None:
         queue[POT_MICRO] = max(queue[POT_MICRO] - handed, -MICRO_MAX)
         close_full(rules, queue, queues, due, kept)
         join(rules, queues, facts, order, kept)
-        kept.count[ORDERS_SEEN] += 1
+        kept.tally[ORDERS_SEEN] += 1
 
 
 @kernel
@@ -124,21 +124,21 @@ def open_window(rules: PacketRules, queue: Ints, queues: Queues, payer: int) -> 
 @kernel
 def sample_and_room(g: int, due: int, issue: int, queues: Queues, kept: Kept) -> int:
     """The room of the first ``due`` lots of the window; an order of the sample is written down with it."""
-    number = kept.count[ORDERS_SEEN]
-    place = kept.count[SAMPLED]
+    number = kept.tally[ORDERS_SEEN]
+    place = kept.tally[SAMPLED]
     wanted = place < kept.sample.shape[0] and kept.sample[place] == number
-    row = kept.drawn[kept.count[DRAWN]]
-    room = ZERO
+    row = kept.drawn[kept.tally[DRAWN]]
+    room = 0
     for j in range(due):
         lot = queues.lots[queues.window[j]]
         room += lot[CAP] - lot[RECEIVED]
         if wanted:
             row[DRAWN_ROOMS + j] = lot[CAP] - lot[RECEIVED]
     if wanted:
-        kept.count[SAMPLED] = place + 1
+        kept.tally[SAMPLED] = place + 1
         if due:
             row[0], row[1], row[2] = g, due, issue
-            kept.count[DRAWN] += 1
+            kept.tally[DRAWN] += 1
     return room
 
 
@@ -147,7 +147,7 @@ def attribute(page: Page, g: int, queue: Ints, due: int, rules: PacketRules, que
     """Give the packets of group g to the lots of the window, oldest first; the micro handed out."""
     lines, groups, _, faults = page
     kinds = rules.kind_of_code
-    handed = ZERO
+    handed = 0
     j = 0
     i = next_of(lines, kinds, PACKETS, groups.start[g], groups.stop[g])
     while i < groups.stop[g]:
@@ -174,7 +174,7 @@ def attribute(page: Page, g: int, queue: Ints, due: int, rules: PacketRules, que
         note(faults, f.PACKETS_TOO_FEW, g, groups.start[g], due, j)
     if j > due:
         note(faults, f.PACKETS_TOO_MANY, g, groups.start[g], due, j)
-    kept.count[PACKETS_SEEN] += j
+    kept.tally[PACKETS_SEEN] += j
     return handed
 
 
@@ -186,11 +186,10 @@ def close_full(rules: PacketRules, queue: Ints, queues: Queues, due: int, kept: 
     while j < due:
         row = queues.lots[lot]
         following = row[NEXT]
-        is_full = False
-        if queues.window[j] == lot:
+        is_of_window = queues.window[j] == lot
+        if is_of_window:
             j += 1
-            is_full = row[RECEIVED] >= row[CAP] or (rules.exit_packets >= 0 and row[COUNT] >= rules.exit_packets)
-        if is_full:
+        if is_of_window and is_full(rules, row):
             if before < 0:
                 queue[FIRST] = following
             else:
@@ -204,12 +203,18 @@ def close_full(rules: PacketRules, queue: Ints, queues: Queues, due: int, kept: 
 
 
 @kernel
+def is_full(rules: PacketRules, lot: Ints) -> bool:
+    """Whether a lot has all that it may get, in money or in packets."""
+    return bool(lot[RECEIVED] >= lot[CAP] or (rules.exit_packets >= 0 and lot[COUNT] >= rules.exit_packets))
+
+
+@kernel
 def put_away(queues: Queues, lot: int, kept: Kept) -> None:
     """Write down a lot that closed, and chain it up to be used again."""
-    row, closed = queues.lots[lot], kept.closed[kept.count[CLOSED_LOTS]]
+    row, closed = queues.lots[lot], kept.closed[kept.tally[CLOSED_LOTS]]
     for column in range(LOT_COLUMNS - 1):
         closed[column] = row[WALLET + column]
-    kept.count[CLOSED_LOTS] += 1
+    kept.tally[CLOSED_LOTS] += 1
     row[NEXT], row[WALLET] = queues.free[0], NONE
     queues.free[0] = lot
 
@@ -226,11 +231,12 @@ def join(rules: PacketRules, queues: Queues, facts: Facts, order: int, kept: Kep
     row = queues.lots[lot]
     row[NEXT], row[WALLET], row[PAID] = NONE, facts.wallet[order], facts.paid_fen[order]
     row[CAP] = quotient(facts.paid_fen[order], rules.received_bp, BP_PER_ONE)
-    row[RECEIVED], row[COUNT], row[ID_HASH], row[QUEUE] = 0, 0, facts.id_hash[order], facts.queue[order]
+    row[RECEIVED], row[COUNT], row[ID_HASH] = 0, 0, facts.id_hash[order]
+    queue = queues.rows[facts.queue[order]]
+    row[POT_OF] = queue[POT_ACCOUNT]
     if row[CAP] < 1:
         put_away(queues, lot, kept)
         return
-    queue = queues.rows[facts.queue[order]]
     if queue[FIRST] < 0:
         queue[FIRST] = lot
     else:

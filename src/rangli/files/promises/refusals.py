@@ -44,7 +44,7 @@ class Refusals:
                 self._broken(one.row, f"应以 {one.code} 列出", f"it should be listed as {one.code}")
         reason = self._reason(rows.row)
         self._met += len(unread) + int((reason >= 0).sum())
-        allowed = {code: rows.row == rows.row for code in UNCHECKED}
+        allowed = dict.fromkeys(UNCHECKED, np.ones(len(rows.row), np.bool_))
         allowed[OUT_OF_RANGE] = self._out_of_range(rows)
         allowed[AMOUNT] = (rows.paid_fen < 1) | (rows.paid_fen > AMOUNT_FEN_MAX)
         allowed[OVER_LIMIT] = self._over_limit(rows)

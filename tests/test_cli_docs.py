@@ -1,0 +1,338 @@
+"""docs/cli.md, docs/errors.md and the figures of the READMEs are what the commands really say.
+
+``make golden`` writes the first two. The table in the READMEs is between two marks; the test says what it must read.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from cli_runs import SLOW_LANE, commands, example_of, run
+
+from rangli.files.reasons import REASONS
+from rangli.plan import PROBLEMS
+
+Golden = Callable[[str, str], None]
+ROOT = Path(__file__).parents[1]
+texts_only = pytest.mark.skipif(SLOW_LANE, reason="the texts are the same in both lanes")
+
+# ---------------------------------------------------------------- docs/cli.md
+
+LINES_MAX = 48
+ORDER = (
+    "demo", "plans", "plan show", "plan check", "plan schema", "explain", "schedule", "example", "settle", "simulate", "audit",
+    "balances", "statement", "draw", "export",
+)  # fmt: skip
+"""As a newcomer needs them, and so that each example finds what the ones before it wrote."""
+CLI_HEAD = """# The command line
+
+Every command with its help and its example, as they really print (`make golden` writes this page, and a test compares it).
+`--lang zh` or `--lang en` chooses the language; without it `RANGLI_LANG` does, and else the system's locale. `--json` prints the
+report as JSON and nothing else. Reports go to stdout, words about the work to stderr.
+
+每个命令的帮助和示例,都是真实输出。语言用 `--lang zh|en` 指定,默认看 `RANGLI_LANG`,再看系统;`--json` 只输出 JSON。
+报告在标准输出,其余在标准错误。
+
+| exit status | meaning | 含义 |
+|---|---|---|
+| 0 | done | 完成 |
+| 1 | the answer is no: a faulty plan, a broken audit | 答案是否:方案有问题,审计不符 |
+| 2 | the input was refused, and the message says what would be right ([errors](errors.md)) | 输入被拒绝,并说明怎样才对 |
+"""
+
+
+def fenced(text: str) -> str:
+    """A block of code, without what only a terminal needs, and not too long."""
+    lines = "\n".join(line.rstrip() for line in text.splitlines()).strip("\n").split("\n")
+    if len(lines) > LINES_MAX:
+        lines = [*lines[:LINES_MAX], "..."]
+    return "\n".join(["```", *lines, "```"])
+
+
+def cli_markdown(folder: Path) -> str:
+    """The page: help and example of each command, run one after the other in one folder."""
+    known = dict(commands())
+    assert set(ORDER) == set(known)
+    parts = [CLI_HEAD]
+    for name in ORDER:
+        usage = run(f"{name} --help", columns=100)
+        example = example_of(known[name])
+        ran = run(example, columns=90, folder=folder)
+        assert (0, 0) == (usage.status, ran.status - (name == "plan check")), f"rangli {example}: {ran.err}"
+        parts += [f"## rangli {name}\n", fenced(usage.out), "", fenced(f"$ rangli {example}\n{ran.out}"), ""]
+    return "\n".join(parts)
+
+
+@texts_only
+def test_every_command_is_documented_with_its_help_and_a_tested_example(golden: Golden, tmp_path: Path) -> None:
+    """A page that somebody has to remember to change is wrong soon."""
+    golden("../../docs/cli.md", cli_markdown(tmp_path))
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_says_what_it_does_in_both_languages(name: str) -> None:
+    """One line in the list of commands, and an example that starts with its own name."""
+    command = dict(commands())[name]
+    first = command.callback.__doc__.splitlines()[0]
+
+    assert re.search(r"[\u4e00-\u9fff]", first)
+    assert re.search(r" · [A-Z].*\.$", first)
+    assert example_of(command).startswith(f"{name}")
+    assert all(re.search(r"[\u4e00-\u9fff].* · ", param.help) or "JSON" in param.help for param in command.params)
+
+
+# ---------------------------------------------------------------- docs/errors.md
+
+
+class Faulty(NamedTuple):
+    """A row with one fault: its code in REASONS, and which columns are written how."""
+
+    code: str
+    columns: dict[str, str]
+
+
+BASE = {
+    "order_id": "A1", "paid_at": "2026-01-05 12:30:00", "merchant": "老王面馆", "consumer": "小李", "amount": "12.50",
+    "concession": "20%", "referrer": "", "recruiter": "", "voucher": "",
+}  # fmt: skip
+ROWS = [
+    Faulty("empty", {"merchant": ""}),
+    Faulty("spaces", {"consumer": " 小李"}),
+    Faulty("too_long", {"merchant": "店" * 67}),
+    Faulty("not_utf8", {"merchant": "\udcc0\udccf\udccd\udcf5"}),
+    Faulty("kind_without_name", {"referrer": "merchant:"}),
+    Faulty("time_malformed", {"paid_at": "05/01/2026"}),
+    Faulty("date_impossible", {"paid_at": "2026-02-30 12:00:00"}),
+    Faulty("clock_impossible", {"paid_at": "2026-01-05 25:00:00"}),
+    Faulty("year_out_of_range", {"paid_at": "1815-01-05 12:00:00"}),
+    Faulty("exponent", {"amount": "1e3"}),
+    Faulty("not_finite", {"amount": "NaN"}),
+    Faulty("too_fine", {"amount": "1.005"}),
+    Faulty("negative", {"amount": "-5"}),
+    Faulty("sign", {"amount": "+5"}),
+    Faulty("full_width", {"amount": "\uff11\uff12.50"}),
+    Faulty("thousands", {"amount": "1 000,00"}),
+    Faulty("leading_zero", {"amount": "007"}),
+    Faulty("too_large", {"amount": "100000000.01"}),
+    Faulty("not_a_number", {"amount": "twelve"}),
+    Faulty("no_percent_sign", {"concession": "20"}),
+    Faulty("too_fine", {"concession": "6.125%"}),
+    Faulty("amount_out_of_range", {"amount": "0.00"}),
+    Faulty("concession_out_of_range", {"concession": "40%"}),
+    Faulty("vouchers_over_limit", {"voucher": "13"}),
+    Faulty("vouchers_short", {"voucher": "5"}),
+    Faulty("order_conflict", {"order_id": "A0", "amount": "13"}),
+]
+PLAN_OF_ROWS = "moudian"
+"""It has every limit that a row can break, vouchers among them."""
+
+
+def row_errors(folder: Path) -> list[tuple[Faulty, str, str]]:
+    """Each faulty row with its reason in Chinese and in English, from a settlement of all of them."""
+    from rangli.cli.settling import both_languages
+
+    with folder.joinpath("rows.csv").open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        rows = csv.DictWriter(file, BASE)
+        rows.writeheader()
+        rows.writerow({**BASE, "order_id": "A0"})
+        for number, faulty in enumerate(ROWS, 1):
+            rows.writerow({**BASE, "order_id": f"A{number}", **faulty.columns})
+        file.write("A99,2026-01-05,老王面馆,Smith, John,12.50,20%,,,\n")
+    assert 0 == run(f"settle {PLAN_OF_ROWS} rows.csv --out rows", folder=folder).status
+    with folder.joinpath("rows", "rejects.csv").open(encoding="utf-8-sig", newline="") as file:
+        by_row = {int(row["row"]): row["reason"] for row in csv.DictReader(file)}
+    written = [*ROWS, Faulty("field_count", {"": "...,Smith, John,..."})]
+    reasons = [by_row[number] for number in range(2, 2 + len(written))]
+    assert [faulty.code for faulty in written] == [reason.partition(":")[0] for reason in reasons]
+    return [(faulty, *both_languages(reason)) for faulty, reason in zip(written, reasons, strict=True)]
+
+
+HEADER = "order_id,paid_at,merchant,consumer,amount,concession\n"
+ROW = "A1,2026-01-05,shop,eva,10,20%\n"
+COMMANDS = {
+    "没有这个文件 · no such file": "settle weituanbao nothing.csv --out books",
+    "不是 CSV 或 Parquet · neither CSV nor Parquet": "settle weituanbao orders.xlsx --out books",
+    "缺少一列 · a column is missing": "settle weituanbao lacking.csv --out books",
+    "列名重复 · a column twice": "settle weituanbao twice.csv --out books",
+    "引号没有配对 · a quotation mark that is never closed": "settle weituanbao quoted.csv --out books",
+    "金额是浮点数 · amounts as floating-point numbers": "settle weituanbao floats.parquet --out books",
+    "文件已损坏 · a damaged file": "settle weituanbao damaged.parquet --out books",
+    "目录不为空 · a directory that is not empty": "settle weituanbao orders.csv --out .",
+    "--strict 而有坏行 · --strict, and a row is refused": "settle weituanbao bad-row.csv --out books --strict",
+    "密钥不是十六进制 · a secret that is not hexadecimal": "settle weituanbao orders.csv --out books --seed hello",
+    "没有这个方案 · no such plan": "explain weituanbo --amount 100 --concession 20%",
+    "没有方案文件 · no such plan file": "explain mine.yaml --amount 100 --concession 20%",
+    "方案有问题 · a faulty plan": "explain zengzhi --amount 100 --concession 20% --set pool.mint=100% --set hold=soon",
+    "改动无处可改 · a change that leads nowhere": "explain zengzhi --amount 100 --concession 20% --set shares[9].rate=1%",
+    "改动写法不对 · a change that is none": "explain zengzhi --amount 100 --concession 20% --set pool.mint",
+    "让利超出方案 · a concession outside the plan's range": "explain weituanbao --amount 100 --concession 40%",
+    "费率没有百分号 · a rate without a percent sign": "explain weituanbao --amount 100 --concession 20",
+    "方案没有释放 · a plan that releases nothing": "schedule weituanbao --growth 15%",
+    "选项写错 · a misspelt option": "explain weituanbao --amount 100 --consession 20%",
+    "缺少选项 · an option is missing": "explain weituanbao --amount 100",
+    "数目超出范围 · a number out of range": "simulate zengzhi --orders 0 --concession 20%",
+    "不是结算目录 · not a settled directory": "audit .",
+    "没有这个账户 · no such account": "statement rows platform:surplu",
+    "没有这笔订单 · no such order": "draw rows B7 --orders rows.csv",
+}
+
+
+def write_files(folder: Path) -> None:
+    """The files that the commands above are given."""
+    write = {
+        "orders.csv": HEADER + ROW,
+        "orders.xlsx": "",
+        "lacking.csv": "order_id,paid_at,merchant,amount\n",
+        "twice.csv": HEADER.replace("\n", ",amount\n"),
+        "quoted.csv": HEADER + 'A1,2026-01-05,"shop,eva,10,20%\n',
+        "bad-row.csv": HEADER + ROW.replace("10", "1e3"),
+        "damaged.parquet": "PAR1 and nothing more",
+    }
+    for name, text in write.items():
+        folder.joinpath(name).write_text(text, "utf-8")
+    columns = dict(zip(HEADER.strip().split(","), ([text] for text in ROW.strip().split(",")), strict=True))
+    pq.write_table(pa.table({**columns, "amount": pa.array([10.1])}), folder / "floats.parquet")
+
+
+ERRORS_HEAD = """# Errors
+
+What is wrong, and what would be right: every kind of bad input with its error as it is really shown (`make golden` writes this
+page by making each mistake, and a test compares it). 每一种坏输入和它真实的报错。
+
+## Rows of an order file · 订单文件的行
+
+A row with a fault changes nothing and is listed in `rejects.csv`; the rest of the file is settled. With `--strict` nothing is
+settled. The codes stand at the beginning of each reason. The plan here is `{plan}`.
+
+| code | written · 写法 | shown · 报错 |
+|---|---|---|"""
+
+
+def cell(text: str) -> str:
+    """A text inside a table, shortened where it is long."""
+    short = text if len(text) <= 90 else f"{text[:40]}…{text[-20:]}"
+    return short.replace("|", "\\|").replace("\n", " ").encode("utf-8", "replace").decode()
+
+
+def errors_markdown(folder: Path) -> str:
+    """The page: every faulty row, and every faulty command in both languages."""
+    lines = [ERRORS_HEAD.format(plan=PLAN_OF_ROWS)]
+    for faulty, zh, en in row_errors(folder):
+        written = "; ".join(f"{name} = {value}" if name else value for name, value in faulty.columns.items())
+        written = "merchant = 老王 in GBK" if faulty.code == "not_utf8" else written
+        shown = (text.replace("|", "\\|").replace("店" * 60, "店…") for text in (zh, en))
+        lines.append(f"| `{faulty.code}` | `{cell(written)}` | {'<br>'.join(shown)} |")
+    limit = REASONS["limit_reached"]
+    lines.append(f"| `limit_reached` | – | {limit.zh}<br>{limit.en} |")
+    write_files(folder)
+    lines += ["", "## Files, plans and commands · 文件、方案、命令", "", "Nothing is written, and the exit status is 2.", ""]
+    for title, command in COMMANDS.items():
+        ran = [run(command, folder=folder, RANGLI_LANG=lang) for lang in ("zh", "en")]
+        assert [(2, ""), (2, "")] == [(one.status, one.out) for one in ran], command
+        lines += [f"### {title}", "", fenced(f"$ rangli {shlex.join(shlex.split(command))}\n{ran[0].err}{ran[1].err}"), ""]
+    as_json = run("explain weituanbao --amount 1e3 --concession 20% --json")
+    lines += ["### JSON", "", fenced(f"$ rangli explain weituanbao --amount 1e3 --concession 20% --json\n{as_json.out}"), ""]
+    lines += [
+        "## Plans · 方案",
+        "",
+        f"The {len(PROBLEMS)} kinds of problem of a plan document, each with an example, are in [plans](plan.md#problems).",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+@texts_only
+def test_every_kind_of_bad_input_is_documented_with_its_error(golden: Golden, tmp_path: Path) -> None:
+    """Whoever meets an error looks it up by its words."""
+    golden("../../docs/errors.md", errors_markdown(tmp_path))
+
+
+def test_the_page_of_errors_has_every_reason() -> None:
+    """A reason without an example is a reason that nobody has seen."""
+    assert set(REASONS) == {faulty.code for faulty in ROWS} | {"field_count", "limit_reached"}
+
+
+# ---------------------------------------------------------------- README
+
+
+def truths(zh: bool) -> str:  # noqa: FBT001
+    """The table of truths: what is promised, and what comes of it, each figure from the command beside it."""
+
+    def facts(command: str) -> dict[str, Any]:
+        return dict(run(f"{command} --json").facts)
+
+    packets = {at: facts(f"simulate weituanbao --orders 100000 --concession {at}")["mean_return"] for at in ("6%", "20%", "30%")}
+    returns = ", ".join(f"{mean:.0%} ({at})" for at, mean in packets.items())
+    exits = facts("simulate zengzhi --orders 1000000 --concession 20%")["exits"]
+    one_in = (1_000_000 + exits["count"] // 2) // exits["count"]
+    growing, still = (facts(f"schedule moudian --growth {growth}") for growth in ("15%", "0%"))
+    times = growing["promised_micro"] // growing["funded_micro"]
+    at_36, at_rest = growing["periods"][35]["multiple"], still["periods"][39]["multiple"]
+    rows = [
+        (
+            "weituanbao", "收回实付即免单", "free of charge",
+            f"平均收回恰为让利的一半:{returns}", f"packets return half of the concession: {returns}",
+            "rangli simulate weituanbao --orders 100000 --concession 20%",
+        ),
+        (
+            "moudian", "积分最高增值 5 倍", "points worth five times",
+            f"承诺是资金的 {times} 倍;每期增长 15% 时 36 期 {at_36:.2f} 倍,不增长时 40 期 {at_rest:.2f} 倍",
+            f"promised ÷ funded = {times}; {at_36:.2f} × in 36 periods of 15 % growth, {at_rest:.2f} × in 40 without growth",
+            "rangli schedule moudian --growth 15%",
+        ),
+        (
+            "zengzhi", "消费额 1.2 倍退出", "1.2 times what was spent",
+            f"每 {one_in:,} 笔相同订单只有 1 笔达到;第一笔在第 {exits['first_order']:,} 单",
+            f"1 order in {one_in:,} ever gets there; the first is order {exits['first_order']:,}",
+            "rangli simulate zengzhi --orders 1000000 --concession 20%",
+        ),
+    ]  # fmt: skip
+    head = "| 方案 | 说法 | 实情 | 自己算 |" if zh else "| plan | it says | it comes to | see for yourself |"
+    shown = [f"| `{r[0]}` | {r[1 if zh else 2]} | {r[3 if zh else 4]} | `{r[5]}` |" for r in rows]
+    return "\n".join([head, "|---|---|---|---|", *shown])
+
+
+@pytest.mark.skipif(SLOW_LANE, reason="a million orders")
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_the_figures_of_the_readme_are_those_of_the_commands_beside_them(name: str) -> None:
+    """The first number that a reader checks must be right."""
+    text = ROOT.joinpath(name).read_text("utf-8")
+    expected = truths(zh="zh" in name)
+
+    assert expected in text, f"{name}, between the marks, must read:\n{expected}"
+
+
+@pytest.mark.skipif(SLOW_LANE, reason="ten thousand orders; its commands are tested one by one in both lanes")
+def test_the_commands_of_the_readme_do_what_it_says(tmp_path: Path) -> None:
+    """In the order of the page, each finds what the ones before it wrote; both READMEs have the same."""
+    blocks = [
+        [
+            line
+            for block in re.findall(r"```\n(.*?)```", ROOT.joinpath(name).read_text("utf-8"), re.DOTALL)
+            for line in block.splitlines()
+        ]
+        for name in ("README.md", "README.zh-CN.md")
+    ]
+    shown = [[line.removeprefix("rangli ") for line in lines if line.startswith("rangli ")] for lines in blocks]
+
+    assert shown[0] == shown[1]
+    assert [0] * len(shown[0]) == [run(command, folder=tmp_path).status for command in shown[0]]
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
+def test_every_command_in_the_readme_exists(name: str) -> None:
+    """A reader copies them."""
+    text = ROOT.joinpath(name).read_text("utf-8")
+    known = [name for name, _ in commands()]
+    shown = re.findall(r"^(?:\$ )?rangli ([a-z][a-z ]*)", text, re.MULTILINE) + re.findall(r"`rangli ([a-z][a-z ]*)", text)
+
+    assert shown
+    assert [] == [command for command in shown if not any(f"{command} ".startswith(f"{one} ") for one in known)]
