@@ -13,9 +13,9 @@ from datetime import date
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from rangli.engine.kernel import kernel
 from rangli.ledger.accounts import KIND_NAMES, NAME_BYTES_MAX
 from rangli.money import AMOUNT_FEN_MAX, INT64_MAX
 
@@ -60,14 +60,14 @@ _TABLE_YEAR_MAX: Final = _TABLE_YEARS[-1]
 DAY_MIN: Final = date(YEAR_MIN, 1, 1).toordinal() - date(1970, 1, 1).toordinal()
 DAY_MAX: Final = date(YEAR_MAX, 12, 31).toordinal() - date(1970, 1, 1).toordinal()
 
-_YUAN_DIGITS: Final = 9
-_PERCENT_DIGITS: Final = 4
+_YUAN_DIGITS: Final = np.int64(9)
+_PERCENT_DIGITS: Final = np.int64(4)
 
 _KIND_LETTERS: Final = np.frombuffer("".join(f"{kind}:" for kind in KIND_NAMES).encode(), np.uint8)
 _KIND_STARTS: Final = np.cumsum([0, *(len(kind) + 1 for kind in KIND_NAMES)])
 
 # The widest values of the kernels, proved to fit.
-assert 10**_YUAN_DIGITS * 100 < INT64_MAX
+assert 10 ** int(_YUAN_DIGITS) * 100 < INT64_MAX
 assert int(_MONTH_START[-1]) * SECONDS_PER_DAY * NANOS_PER_SECOND < INT64_MAX
 
 _DIGIT_0: Final = ord("0")
@@ -85,7 +85,7 @@ _LETTER_Z: Final = ord("Z")
 # ---------------------------------------------------------------- numbers
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _digit(data: NDArray[np.uint8], i: int, end: int) -> int:
     """The digit at ``i``, or -1."""
     if i >= end:
@@ -94,14 +94,14 @@ def _digit(data: NDArray[np.uint8], i: int, end: int) -> int:
     return letter - _DIGIT_0 if _DIGIT_0 <= letter <= _DIGIT_9 else -1
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _two_digits(data: NDArray[np.uint8], i: int) -> int:
     """The number of the two digits at ``i``, or -1; both places are inside the text."""
     tens, ones = int(data[i]) - _DIGIT_0, int(data[i + 1]) - _DIGIT_0
     return tens * 10 + ones if 0 <= tens <= 9 and 0 <= ones <= 9 else -1  # noqa: PLR2004 -- digits
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _hundredths(data: NDArray[np.uint8], start: int, end: int, digits_max: int) -> int:
     r"""Hundredths of ``(0|[1-9][0-9]*)(\.[0-9]{1,2})?`` with at most ``digits_max`` whole digits, or -1."""
     whole, i = 0, start
@@ -121,11 +121,11 @@ def _hundredths(data: NDArray[np.uint8], start: int, end: int, digits_max: int) 
         return -1
     if i + 2 == end:
         return whole * 100 + tenths * 10
-    ones = _digit(data, i + 2, end)
+    ones: int = _digit(data, i + 2, end)
     return -1 if ones < 0 else whole * 100 + tenths * 10 + ones
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def parse_yuan_texts(
     offsets: NDArray[np.int32], data: NDArray[np.uint8], fen: NDArray[np.int64], status: NDArray[np.int8]
 ) -> None:
@@ -135,13 +135,13 @@ def parse_yuan_texts(
     status : int8 (n,)   written; OK or MALFORMED
     """
     for row in range(len(fen)):
-        value = _hundredths(data, int(offsets[row]), int(offsets[row + 1]), _YUAN_DIGITS)
+        value = _hundredths(data, np.int64(offsets[row]), np.int64(offsets[row + 1]), _YUAN_DIGITS)
         good = 0 <= value <= AMOUNT_FEN_MAX
         fen[row] = value if good else 0
         status[row] = OK if good else MALFORMED
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def parse_yuan_or_nothing_texts(
     offsets: NDArray[np.int32], data: NDArray[np.uint8], fen: NDArray[np.int64], status: NDArray[np.int8]
 ) -> None:
@@ -152,7 +152,7 @@ def parse_yuan_or_nothing_texts(
             status[row] = OK
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def parse_percent_texts(
     offsets: NDArray[np.int32], data: NDArray[np.uint8], bp: NDArray[np.int64], status: NDArray[np.int8]
 ) -> None:
@@ -162,7 +162,7 @@ def parse_percent_texts(
     status : int8 (n,)   written; OK or MALFORMED
     """
     for row in range(len(bp)):
-        start, last = int(offsets[row]), int(offsets[row + 1]) - 1
+        start, last = np.int64(offsets[row]), np.int64(offsets[row + 1]) - 1
         value = -1
         if last > start and int(data[last]) == _PERCENT_SIGN:
             value = _hundredths(data, start, last, _PERCENT_DIGITS)
@@ -173,7 +173,7 @@ def parse_percent_texts(
 # ---------------------------------------------------------------- instants
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _parse_date(data: NDArray[np.uint8], start: int) -> tuple[int, int]:
     """Status, and days since 1970-01-01, of the ten letters ``YYYY-MM-DD`` at ``start``."""
     century, year = _two_digits(data, start), _two_digits(data, start + 2)
@@ -190,7 +190,7 @@ def _parse_date(data: NDArray[np.uint8], start: int) -> tuple[int, int]:
     return (OK, number) if day >= 1 and number < _MONTH_START[first + 1] else (DATE_IMPOSSIBLE, 0)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _parse_clock(data: NDArray[np.uint8], start: int, end: int) -> tuple[int, int, int, int]:
     """Status, second of the day, nanosecond, and where it ends, of the ``HH:MM[:SS[.fffffffff]]`` at ``start``."""
     i = start + len("00:00")
@@ -216,7 +216,7 @@ def _parse_clock(data: NDArray[np.uint8], start: int, end: int) -> tuple[int, in
     return OK, (hour * MINUTES_PER_HOUR + minute) * SECONDS_PER_MINUTE + second, nanos, i
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _parse_offset(data: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     """Status, and seconds ahead of UTC, of ``Z``, ``+HH:MM``, ``-HH:MM`` or nothing (Beijing) at ``i``."""
     if i == end:
@@ -235,7 +235,7 @@ def _parse_offset(data: NDArray[np.uint8], i: int, end: int) -> tuple[int, int]:
     return OK, seconds if sign == _PLUS else -seconds
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _parse_instant(data: NDArray[np.uint8], start: int, end: int) -> tuple[int, int, int]:
     """Status, nanoseconds since 1970-01-01T00:00Z, and Beijing day, of one text."""
     i = start + len("2000-01-01")
@@ -267,7 +267,7 @@ def _parse_instant(data: NDArray[np.uint8], start: int, end: int) -> tuple[int, 
     return OK, (day * SECONDS_PER_DAY + second - BEIJING_SECONDS) * NANOS_PER_SECOND + nanos, day
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def parse_instant_texts(
     offsets: NDArray[np.int32],
     data: NDArray[np.uint8],
@@ -282,7 +282,7 @@ def parse_instant_texts(
     status     : int8 (n,)   written; OK, EMPTY, TIME_MALFORMED, DATE_IMPOSSIBLE, CLOCK_IMPOSSIBLE or YEAR_OUT_OF_RANGE
     """
     for row in range(len(status)):
-        status[row], instant_ns[row], day[row] = _parse_instant(data, int(offsets[row]), int(offsets[row + 1]))
+        status[row], instant_ns[row], day[row] = _parse_instant(data, np.int64(offsets[row]), np.int64(offsets[row + 1]))
 
 
 def instants_of(
@@ -304,7 +304,7 @@ def instants_of(
 # ---------------------------------------------------------------- names
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _is_blank(data: NDArray[np.uint8], i: int, end: int) -> bool:
     """Whether the letter at ``i`` is white space, as ``str.strip`` understands it."""
     lead = int(data[i])
@@ -318,13 +318,13 @@ def _is_blank(data: NDArray[np.uint8], i: int, end: int) -> bool:
     return False
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _is_plain(byte: int) -> bool:
     """Whether it is an ASCII letter that can be seen."""
     return _SPACE < byte < 127  # noqa: PLR2004 -- DEL
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _after_kind(data: NDArray[np.uint8], start: int, end: int) -> int:
     """Where the name begins in a text such as ``merchant:<name>``; ``start`` itself when no kind is written."""
     for kind in range(len(_KIND_STARTS) - 1):
@@ -338,7 +338,7 @@ def _after_kind(data: NDArray[np.uint8], start: int, end: int) -> int:
     return start
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def check_names(offsets: NDArray[np.int32], data: NDArray[np.uint8], with_kind: int, status: NDArray[np.int8]) -> None:
     """Whether each text can be a name; that it is UTF-8 is not looked at.
 
@@ -346,7 +346,7 @@ def check_names(offsets: NDArray[np.int32], data: NDArray[np.uint8], with_kind: 
     status    : int8 (n,)  written; OK, EMPTY, SPACES (around it), TOO_LONG (over NAME_BYTES_MAX bytes) or KIND_WITHOUT_NAME
     """
     for row in range(len(status)):
-        start, end = int(offsets[row]), int(offsets[row + 1])
+        start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
         if start == end:
             status[row] = EMPTY
             continue
@@ -366,7 +366,7 @@ def check_names(offsets: NDArray[np.int32], data: NDArray[np.uint8], with_kind: 
             status[row] = TOO_LONG if end - name > NAME_BYTES_MAX else OK
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def first_seen(codes: NDArray[np.int32], place: NDArray[np.int32], seen: NDArray[np.int32]) -> int:
     """Number codes anew in order of first appearance, and say how many there are.
 
