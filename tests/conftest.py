@@ -27,7 +27,13 @@ def _numba_cache() -> Path:
     compile at the same time may take each other's code. So the directory is named by all three.
     """
     package = ROOT / "src" / "rangli"
-    sources = [*package.glob("engine/**/*.py"), *package.glob("ledger/*.py"), package / "plan" / "terms.py", package / "money.py"]
+    sources = [
+        *package.glob("engine/**/*.py"),
+        *package.glob("files/**/*.py"),
+        *package.glob("ledger/*.py"),
+        package / "plan" / "terms.py",
+        package / "money.py",
+    ]
     digest = hashlib.sha256(b"\0".join(path.read_bytes() for path in sorted(sources))).hexdigest()[:16]
     lane = "bounds" if os.environ.get("NUMBA_BOUNDSCHECK") == "1" else "plain"
     return ROOT / ".cache" / "numba" / f"{lane}-{digest}" / os.environ.get("PYTEST_XDIST_WORKER", "main")

@@ -144,7 +144,9 @@ class Asking:
             points = [oracle_orders.linear(entry, order.paid_fen, order.concession_bp) for entry in plan["points"]]
             promised = sum(self._promise(lot.points) - lot.released for lot in state.point_lots if lot.open)
             inflow = (state.inflows or [0])[-1] + concession
-            grown += [inflow * stretch, (promised + sum(self._promise(each) for each in points)) * stretch]
+            grown += [inflow * stretch, (promised + sum(self._promise(each) + 1 for each in points)) * stretch]
+            grown.append((sum(lot.points for lot in state.point_lots if lot.open) + sum(points)) * stretch)
+            grown.append(state.balances[oracle_orders.DIVIDEND, "CNY"] + concession)
         return any(micro > MICRO_MAX for micro in grown)
 
     def _promise(self, points: int) -> int:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from rangli.ledger.transfers import Transfers
 from rangli.plan.terms import PER_ORDER_MAX, SHARES_MAX, Ints
 
-LINES_MAX: Final = 2 * SHARES_MAX + PER_ORDER_MAX + 16
-"""The most transfers of one order, its forced exits apart."""
+LINES_MAX: Final = 2 + 2 * SHARES_MAX + 1 + SHARES_MAX + PER_ORDER_MAX + SHARES_MAX
+"""The most transfers of one order, its forced exits apart: vouchers used, shares as vouchers, the platform, bonuses, packets,
+points (a plan has at most SHARES_MAX each of shares, bonuses and points)."""
 
 # Columns of Out.count.
 WRITTEN, CLOSED, STOPPED = range(3)

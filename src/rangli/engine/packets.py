@@ -72,7 +72,7 @@ def hand_out(packets, row, lots, scratch, payer, seed, order, out):
     first, count, pot = row[START] + row[HEAD], row[OPEN], row[POT]
     places, cuts = scratch[0], scratch[1]
     window = _window(packets, lots[LOT_WALLET], first, count, payer, places)
-    issue = div(div(pot * window, packets.per_order), MICRO_PER_FEN)
+    issue = div(mul_div(pot, window, packets.per_order), MICRO_PER_FEN)
     if issue == 0:
         return np.int64(0), np.int64(0)
     window = min(window, issue)

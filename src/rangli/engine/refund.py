@@ -24,6 +24,7 @@ from rangli.engine.state import (
     MEMBER_LIMIT,
     MEMBER_POINTS,
     OPEN,
+    POINTS_OPEN,
     POOL_MICRO,
     POT,
     POT_ACCOUNT,
@@ -230,6 +231,7 @@ def _unearn(terms, holdings, release, facts, minted, transfers, n):
         returned = mul_div(lot[RELEASE_DONE], points, lot[RELEASE_POINTS])
         gone = returned if terms.pays_cash else np.int64(0)
         lot[RELEASE_POINTS] -= points
+        clock[POINTS_OPEN] -= points
         lot[RELEASE_DONE] -= returned
         clock[PROMISED] += outstanding(terms, lot)
         clock[DIVIDEND_MICRO] += returned

@@ -21,6 +21,7 @@ from rangli.engine.state import (
     NEVER,
     OPENED_ON,
     PERIOD,
+    POINTS_OPEN,
     PROMISED,
     RELEASE_AGE,
     RELEASE_DONE,
@@ -83,15 +84,18 @@ def promise_of(terms, points):
 def may_earn(terms, points, release, paid_fen, concession_bp):
     """Whether the limits hold after this order, so that no product of a release can wrap.
 
-    Points and inflow stay below 2**62 / the rate's terms, and all open promises together below MICRO_MAX.
+    Points and inflow stay below 2**62 / the rate's terms; the dividend pot and all open promises below MICRO_MAX.
     """
     clock = release.clock
-    most = div(PRODUCT_MAX, max(terms.rate_num, terms.rate_den))
-    promised = clock[PROMISED]
+    most = min(div(PRODUCT_MAX, max(terms.rate_num, terms.rate_den)), MICRO_MAX)
+    concession = paid_fen * concession_bp
+    promised, earned = clock[PROMISED], clock[POINTS_OPEN]
     for i in range(points.shape[0]):
         amount = linear(points[i], paid_fen, concession_bp)
         promised += promise_of(terms, amount) + 1
-    return clock[INFLOW] + paid_fen * concession_bp <= most and promised <= min(most, MICRO_MAX)
+        earned += amount
+    fits = clock[INFLOW] + concession <= most and clock[DIVIDEND_MICRO] + concession <= MICRO_MAX
+    return fits and promised <= most and earned <= most
 
 
 @kernel
@@ -121,6 +125,7 @@ def earn(terms, release, orders, i, number, transfers, n):
         lots[lot, RELEASE_LAST] = number
         clock[PROMISED] -= outstanding(terms.release, lots[lot])
         lots[lot, RELEASE_POINTS] += amount
+        clock[POINTS_OPEN] += amount
         clock[PROMISED] += outstanding(terms.release, lots[lot])
     clock[INFLOW] += paid_fen * concession_bp
     if terms.release.growth_bp and clock[LAST_INFLOW] and clock[WAITING] < 0:  # noqa: SIM102 (the product only when it matters)
@@ -210,11 +215,9 @@ def _pay_lot(terms, release, vouchers, i, transfers, n):
     if _has_ended(terms, lot):
         left = outstanding(terms, lot)
         release.clock[PROMISED] -= left
-        if terms.pays_cash:
-            n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, left, book.ZEROED_CODE)
-        else:
-            code = book.ZEROED_CODE if left else book.BURN_CODE
-            n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, lot[RELEASE_POINTS], code)
+        release.clock[POINTS_OPEN] -= lot[RELEASE_POINTS]
+        held = lot[RELEASE_POINTS] - lot[RELEASE_DONE] if terms.pays_cash else lot[RELEASE_POINTS]
+        n = put(transfers, n, CLOSING, points, book.POINT_ISSUER, held, book.ZEROED_CODE if left else book.BURN_CODE)
     return n
 
 

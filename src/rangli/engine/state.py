@@ -31,7 +31,7 @@ POOL_MICRO, SUPPLY, LAST_POOL, LAST_SUPPLY, HEAP_USED, MEMBERS_USED, EXITS, FIRS
 
 # Columns of Release.lots, and Release.clock.
 RELEASE_HOLDER, RELEASE_POINTS, RELEASE_DONE, RELEASE_PERIOD, RELEASE_AGE, RELEASE_FIRST, RELEASE_LAST, RELEASE_DUE = range(8)
-PERIOD, OPENED_ON, INFLOW, LAST_INFLOW, WAITING, CLOSED_ON, DAY, DIVIDEND_MICRO, PROMISED, RELEASE_USED = range(10)
+PERIOD, OPENED_ON, INFLOW, LAST_INFLOW, WAITING, CLOSED_ON, DAY, DIVIDEND_MICRO, PROMISED, POINTS_OPEN, RELEASE_USED = range(11)
 NEVER: Final = -(2**40)
 """A day before all days."""
 
@@ -82,8 +82,8 @@ class Release(NamedTuple):
     """Points waiting for release, in lots of one holder and one period."""
 
     clock: Ints
-    """(10,) period, opened day, inflow, last inflow, period waiting (-1) and the day it closed, day reached, dividend pot,
-    promised and not yet released, lots in use."""
+    """(11,) period, opened day, inflow, last inflow, period waiting (-1) and the day it closed, day reached, dividend pot,
+    promised and not yet released, points of open lots, lots in use."""
     inflow: Ints
     """(periods,) inflow of each closed period."""
     lots: Ints
@@ -114,7 +114,7 @@ def new_state(terms: Terms) -> State:
         pool = Pool(_zeros(8), _zeros(0, 7), _zeros(0))
         pool.totals[LAST_POOL], pool.totals[LAST_SUPPLY] = terms.pool.price_num, terms.pool.price_den
     if terms.release.rate_den:
-        release = Release(_zeros(10), _zeros(0), _zeros(0, 8), _zeros(0))
+        release = Release(_zeros(11), _zeros(0), _zeros(0, 8), _zeros(0))
         release.clock[OPENED_ON] = release.clock[DAY] = NEVER
         release.clock[WAITING] = -1
     return State(Holdings(_zeros(4), _zeros(0), _zeros(0), _zeros(SHARES_MAX)), queues, pool, release)

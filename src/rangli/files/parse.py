@@ -104,8 +104,9 @@ def _two_digits(data: NDArray[np.uint8], i: int) -> int:
 @kernel
 def _hundredths(data: NDArray[np.uint8], start: int, end: int, digits_max: int) -> int:
     r"""Hundredths of ``(0|[1-9][0-9]*)(\.[0-9]{1,2})?`` with at most ``digits_max`` whole digits, or -1."""
-    whole, i = 0, start
-    digit = _digit(data, i, end)
+    whole: int = 0
+    i = start
+    digit: int = _digit(data, i, end)
     while digit >= 0:
         whole = whole * 10 + digit
         i += 1
@@ -116,7 +117,7 @@ def _hundredths(data: NDArray[np.uint8], start: int, end: int, digits_max: int) 
         return -1
     if i == end:
         return whole * 100
-    tenths = _digit(data, i + 1, end)
+    tenths: int = _digit(data, i + 1, end)
     if int(data[i]) != _POINT or tenths < 0 or end - i > len(".00"):
         return -1
     if i + 2 == end:

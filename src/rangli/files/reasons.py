@@ -132,8 +132,8 @@ _OF_THE_ENGINE: dict[str, Reason] = {
     ),
     "vouchers_short": Reason(
         "voucher",
-        "用券 {value} 元,消费者手中的券不够({other} 元)",
-        "vouchers of {value} yuan are more than the consumer holds ({other})",
+        "用券 {value} 元,超过消费者手中的券",
+        "vouchers of {value} yuan are more than the consumer holds",
     ),
     "limit_reached": Reason(
         "",

@@ -35,6 +35,7 @@ from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT
 from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE
 from rangli.money import BP_PER_ONE, mul_div, print_micro, print_percent, print_yuan
 from rangli.plan import CompiledPlan
+from rangli.plan.terms import Terms
 from rangli.settle import Chunk, Orders, Programme
 
 TRANSFERS: Final = "transfers.parquet"
@@ -172,7 +173,7 @@ class Run:
                 count_codes(chunk.transfers.code, chunk.transfers.amount, self.by_code)
             yield chunk
         refused = np.flatnonzero(status != SETTLED).tolist()
-        rejects += [refusal(self.programme, rows, orders.party, i, int(status[i])) for i in refused]
+        rejects += [refusal(self.programme.terms, rows, i, int(status[i])) for i in refused]
         rejects.sort()
 
     def _keys(self, rows: OrderRows) -> NDArray[np.int64]:
@@ -232,9 +233,8 @@ def count_codes(code: NDArray[np.int8], amount: NDArray[np.int64], by_code: NDAr
     add_by_code(code, amount, by_code)
 
 
-def refusal(programme: Programme, rows: OrderRows, party: NDArray[np.int32], i: int, status: int) -> Reject:
+def refusal(terms: Terms, rows: OrderRows, i: int, status: int) -> Reject:
     """Why the engine refused row i, in words."""
-    terms = programme.terms
     row, order_id, code = int(rows.row[i]), rows.order_id[i].as_py(), STATUS_NAMES[status]
     if code == "concession_out_of_range":
         value, other = (
@@ -243,10 +243,8 @@ def refusal(programme: Programme, rows: OrderRows, party: NDArray[np.int32], i: 
         )
         return reject(row, order_id, "concession", code, value=print_percent(value), other=other)
     if status in (VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT):
-        held = int(programme.state.holdings.vouchers[party[i, 0]])
         most = mul_div(int(rows.paid_fen[i]), terms.offset_bp, BP_PER_ONE)
-        other = print_yuan(most) if status == VOUCHERS_OVER_LIMIT else print_micro(held)
-        return reject(row, order_id, "voucher", code, value=print_yuan(int(rows.voucher_fen[i])), other=other)
+        return reject(row, order_id, "voucher", code, value=print_yuan(int(rows.voucher_fen[i])), other=print_yuan(most))
     return reject(row, order_id, "amount", code, value=print_yuan(int(rows.paid_fen[i])))
 
 
