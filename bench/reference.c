@@ -132,7 +132,7 @@ void siphash_run(i64 n, const int32_t *offsets, const uint8_t *data, const i64 *
 
 /* ---------------------------------------------------------------- records, as the engine has them */
 
-enum { PARTIES = 9, POCKETS = 8, LINES_MAX = 164 };
+enum { PARTIES = 9, POCKETS = 8, LINES_MAX = 199 };
 enum { CONSUMER, MERCHANT, PACKETS = 9, POOL_PARTY, DIVIDEND_PARTY, PLATFORM, FUND_PARTY };
 enum { WALLET, POINTS, VOUCHERS, CONCESSION, INCOME };
 enum { SURPLUS = 0, POOL = 2 * 8, DIVIDEND = 3 * 8, RESERVE = 4 * 8, POINT_ISSUER = 5 * 8, VOUCHER_ISSUER = 6 * 8, FIRST_FUND = 7 };
@@ -273,6 +273,7 @@ static inline i64 refusal(const plan *plan, const holdings *h, const orders *o, 
     i64 paid = o->paid[i], bp = o->bp[i], voucher = o->voucher[i];
     if (paid < 1 || paid > AMOUNT_FEN_MAX) return AMOUNT_OUT_OF_RANGE;
     if (bp < plan->bp_min || bp > plan->bp_max) return CONCESSION_OUT_OF_RANGE;
+    if (voucher == 0) return SETTLED;
     if (voucher < 0 || voucher > mul_div(paid, plan->offset_bp, BP)) return VOUCHERS_OVER_LIMIT;
     return voucher * MICRO_PER_FEN > h->vouchers[o->party[i * PARTIES + CONSUMER]] ? VOUCHERS_SHORT : SETTLED;
 }
@@ -303,6 +304,10 @@ static inline int has_room(i64 *q, queues s) {
     return 1;
 }
 
+static inline i64 cap_fen(const packet_terms *p, i64 paid) {
+    return p->exit_received_bp == BP ? paid : mul_div(paid, p->exit_received_bp, BP);
+}
+
 static void write_closed(const packet_terms *p, const i64 *q, queues s, i64 at, out t) {
     i64 *row = t.closed[t.count[CLOSED]++];
     row[0] = s.number[at];
@@ -310,7 +315,7 @@ static void write_closed(const packet_terms *p, const i64 *q, queues s, i64 at, 
     row[2] = q[POT_ACCOUNT];
     row[3] = s.paid[at];
     row[4] = p->exit_packets - s.left[at];
-    row[5] = mul_div(s.paid[at], p->exit_received_bp, BP) - s.room[at];
+    row[5] = cap_fen(p, s.paid[at]) - s.room[at];
 }
 
 static void close_lots(const packet_terms *p, i64 *q, queues s, i64 span, out t) {
@@ -343,7 +348,7 @@ static void close_lots(const packet_terms *p, i64 *q, queues s, i64 span, out t)
 static i64 hand_out(const packet_terms *p, i64 *q, queues s, u64 seed, i64 order, out t, i64 n, i64 *sent) {
     i64 first = q[START] + q[HEAD], window = min(q[OPEN], p->per_order), pot = q[POT], *places = s.places, *cuts = s.cuts;
     for (i64 k = 0; k < window; k++) places[k] = first + k;
-    i64 issue = div(div(pot * window, p->per_order), MICRO_PER_FEN);
+    i64 issue = div(mul_div(pot, window, p->per_order), MICRO_PER_FEN);
     *sent = 0;
     if (issue == 0) return 0;
     window = min(window, issue);
@@ -412,7 +417,7 @@ i64 packets_step(const plan *plan, const packet_terms *p, const holdings *h, con
         s.number[at] = number;
         s.wallet[at] = (i64)who[CONSUMER] * POCKETS + WALLET;
         s.paid[at] = paid;
-        s.room[at] = mul_div(paid, p->exit_received_bp, BP);
+        s.room[at] = cap_fen(p, paid);
         s.left[at] = p->exit_packets;
         if (s.room[at]) q[OPEN]++;
         else write_closed(p, q, s, at, t);
@@ -575,7 +580,7 @@ i64 pool_step(const plan *plan, const pool_terms *p, const holdings *h, const po
 /* ---------------------------------------------------------------- release: the end of a period of moudian */
 
 enum { HOLDER, LOT_POINTS, LOT_DONE, JOINED, AGE, FIRST, LAST, DUE, LOT_COLUMNS };
-enum { PERIOD, OPENED_ON, INFLOW, LAST_INFLOW, WAITING, CLOSED_ON, DAY, DIVIDEND_MICRO, PROMISED, LOTS_USED };
+enum { PERIOD, OPENED_ON, INFLOW, LAST_INFLOW, WAITING, CLOSED_ON, DAY, DIVIDEND_MICRO, PROMISED, POINTS_OPEN, LOTS_USED };
 typedef i64 point_lot[LOT_COLUMNS];
 
 typedef struct {
@@ -645,6 +650,7 @@ i64 release_period(const release_terms *p, const releases *state, i64 *vouchers,
         if (has_ended(p, lot)) {
             i64 left = outstanding(p, lot);
             clock[PROMISED] -= left;
+            clock[POINTS_OPEN] -= lot[LOT_POINTS];
             n = put(t, n, -1, holder * POCKETS + POINTS, POINT_ISSUER, lot[LOT_POINTS], left ? CODE_ZEROED : CODE_BURN);
         }
     }

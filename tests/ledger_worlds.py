@@ -107,7 +107,7 @@ def accounts_by_unit(accounts: Accounts) -> list[list[int]]:
 @st.composite
 def worlds(draw: st.DrawFn, *, to_itself: bool = True) -> World:
     """Two to six people, some funds and pots, and up to forty transfers of any code."""
-    accounts = Accounts(draw(st.lists(names, max_size=2)))
+    accounts = Accounts(draw(st.lists(names, max_size=2, unique=True)))
     for kind, name in draw(st.lists(st.tuples(st.sampled_from([CONSUMER, MERCHANT, AGENT]), names), min_size=2, max_size=6)):
         accounts.number(kind, name)
     for name in draw(st.lists(names, max_size=2)):
