@@ -7,7 +7,6 @@ and the open state. Of each file the first difference is named.
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
@@ -23,9 +22,7 @@ from rangli.files.promises import Findings
 from rangli.files.promises.pages import open_parquet, read_groups
 from rangli.files.settling import BALANCES, LOTS, REJECTS, SUMMARY, TRANSFERS, Run, reject_row
 from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, TransfersFile
-from rangli.ledger import Accounts
 from rangli.money import print_micro
-from rangli.settle import Programme
 
 NOT_FIGURES: Final = {"orders_file", "orders_sha256"}
 """Fields of the summary that say where the orders were."""
@@ -59,8 +56,8 @@ def _compare(run: Run, files: tuple[Beside, Beside, RowsBeside], progress: Calla
     """Settle everything, as ``settle_file`` does; a second thread compares transfers while the first settles on."""
     transfers_file, lots_file, rejects_file = files
     with (
-        TransfersAgain(transfers_file, run.programme.accounts) as transfers,
-        LotsAgain(lots_file, run.programme) as lots,
+        TransfersFile(transfers_file, run.register) as transfers,
+        LotsFile(lots_file, run.programme, run.register) as lots,
         ThreadPoolExecutor(1) as comparer,
     ):
         waiting: Future[None] | None = None
@@ -81,24 +78,6 @@ def _compare(run: Run, files: tuple[Beside, Beside, RowsBeside], progress: Calla
         lots.finish()
 
 
-class TransfersAgain(TransfersFile):
-    """transfers.parquet, compared where it would be written."""
-
-    def __init__(self, beside: Beside, accounts: Accounts) -> None:
-        super().__init__(Path(os.devnull), accounts)
-        self._file.close()
-        self._file = beside
-
-
-class LotsAgain(LotsFile):
-    """lots.parquet, compared where it would be written."""
-
-    def __init__(self, beside: Beside, programme: Programme) -> None:
-        super().__init__(Path(os.devnull), programme)
-        self._file.close()
-        self._file = beside
-
-
 class Beside:
     """Stands where the writer of a Parquet file stood, and compares each table with the next rows of the file."""
 
@@ -113,8 +92,9 @@ class Beside:
         self._tables = self._read()
         self._kept: list[pa.Table] = []
 
-    def write_table(self, expected: pa.Table, **_: object) -> None:
+    def write_table(self, table: pa.Table, row_group_size: int | None = None) -> None:  # noqa: ARG002 (a Sink)
         """Compare with the next rows, until the first difference."""
+        expected = table
         self.findings.check(self.promise, len(expected))
         if not self.is_same:
             return

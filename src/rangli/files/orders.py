@@ -35,7 +35,7 @@ NAMES: Final = ("consumer", "merchant", *PARTIES)
 FIELDS: Final = (*REQUIRED, *PARTIES, "voucher")
 
 ANY_CONCESSION: Final = (0, 10**6)
-BATCH_ROWS: Final = 262_144
+BATCH_ROWS: Final = 65_536
 _SHOWN_LETTERS: Final = 60
 """How much of a faulty text a message repeats."""
 

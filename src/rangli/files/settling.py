@@ -29,7 +29,7 @@ from rangli.engine.draw import SECRET_BYTES, siphash_strings
 from rangli.engine.out import SETTLED, STATUS_NAMES, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT
 from rangli.errors import FileRefused, RowsRefused
 from rangli.files.orders import NAMES, OrderFile, OrderRows, Reject, reject
-from rangli.files.writing import LotsFile, Register, TransfersFile
+from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, Register, TransfersFile, parquet
 from rangli.ledger import Books, unit_of_account
 from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT
 from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE
@@ -145,6 +145,7 @@ class Run:
     def __init__(self, compiled: CompiledPlan, source: OrderFile, secret: bytes) -> None:
         self.programme = Programme(compiled, secret)
         self.resolver = Resolver(self.programme)
+        self.register = Register(self.programme.accounts)
         self.source = source
         source.concession_bp = (compiled.terms.concession_bp_min, compiled.terms.concession_bp_max)
         self.books = Books()
@@ -310,8 +311,8 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
     """Settle everything into the three growing files; transfers are written by a second thread while the first settles on."""
     with (
         (part / REJECTS).open("w", encoding="utf-8", newline="") as rejects_file,
-        TransfersFile(part / TRANSFERS, run.programme.accounts) as transfers,
-        LotsFile(part / LOTS, run.programme) as lots,
+        TransfersFile(parquet(part / TRANSFERS, TRANSFERS_SCHEMA), run.register) as transfers,
+        LotsFile(parquet(part / LOTS, LOTS_SCHEMA), run.programme, run.register) as lots,
         ThreadPoolExecutor(1) as writer,
     ):
         listed = csv.writer(rejects_file)
@@ -346,7 +347,7 @@ def write_balances(path: Path, run: Run) -> None:
         rows = csv.writer(file)
         rows.writerow(("account", "unit", "amount_micro", "amount"))
         account = np.array(run.books.touched(), np.int32)
-        paths = Register(run.programme.accounts).paths(account)
+        paths = run.register.paths(account)
         order = pc.sort_indices(paths).to_numpy()
         units = (UNIT_NAMES[unit_of_account(number)] for number in account[order].tolist())
         amounts = run.books.balance[account[order]].tolist()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Protocol, Self
 
 import numpy as np
 import pyarrow as pa
@@ -107,12 +107,28 @@ class Gathered(NamedTuple):
     paths: pa.StringArray
 
 
+class Sink(Protocol):
+    """Where tables go: a Parquet file that grows, or one that they are compared with."""
+
+    def write_table(self, table: pa.Table, row_group_size: int | None = None) -> None:
+        """Take one row group."""
+
+    def close(self) -> None:
+        """Nothing more comes."""
+
+
+def parquet(path: Path, schema: pa.Schema) -> Sink:
+    """A Parquet file that grows."""
+    writer: Sink = pq.ParquetWriter(path, schema, **_WRITING)
+    return writer
+
+
 class TransfersFile:
     """transfers.parquet while it grows."""
 
-    def __init__(self, path: Path, accounts: Accounts) -> None:
-        self._file = pq.ParquetWriter(path, TRANSFERS_SCHEMA, **_WRITING)
-        self.register = Register(accounts)
+    def __init__(self, sink: Sink, register: Register) -> None:
+        self._file = sink
+        self.register = register
         self._parts: list[Transfers] = []
         self._place_of = np.empty(0, np.int32)
 
@@ -166,10 +182,10 @@ class TransfersFile:
 class LotsFile:
     """lots.parquet while it grows: lots as they close, and at the end those still open, queue by queue."""
 
-    def __init__(self, path: Path, programme: Programme) -> None:
-        self._file = pq.ParquetWriter(path, LOTS_SCHEMA, **_WRITING)
+    def __init__(self, sink: Sink, programme: Programme, register: Register) -> None:
+        self._file = sink
         self.programme = programme
-        self.register = Register(programme.accounts)
+        self.register = register
         self._closed: list[Ints] = []
         self._open_ids: dict[int, str] = {}
         self._next = 0
