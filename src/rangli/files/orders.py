@@ -249,6 +249,8 @@ Kernel = Callable[[NDArray[np.int32], NDArray[np.uint8], Ints, Statuses], None]
 
 def _read_numbers(column: pa.Array, kernel: Kernel) -> tuple[Ints, Statuses]:
     """Values and statuses of a column of amounts or percentages."""
+    if pa.types.is_null(column.type) and kernel is parse.parse_yuan_or_nothing_texts:  # no such column: nothing to compile
+        return np.zeros(len(column), np.int64), np.full(len(column), parse.OK, np.int8)
     if pa.types.is_null(column.type):
         values, status = _read_numbers(pa.array([b""]), kernel)
         return values.repeat(len(column)), status.repeat(len(column))
