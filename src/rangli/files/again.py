@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +19,8 @@ import pyarrow.compute as pc
 
 from rangli.files.promises import Findings
 from rangli.files.promises.pages import open_parquet, read_groups
-from rangli.files.settling import BALANCES, LOTS, REJECTS, SUMMARY, TRANSFERS, Run, reject_row
-from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, TransfersFile
+from rangli.files.settling import BALANCES, LOTS, REJECTS, SUMMARY, TRANSFERS, Run, settle_into
+from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA
 from rangli.money import print_micro
 
 NOT_FIGURES: Final = {"orders_file", "orders_sha256"}
@@ -37,7 +36,7 @@ def settle_again(directory: Path, run: Run, written: dict[str, Any], findings: F
     transfers = Beside(directory / TRANSFERS, "same_transfers", TRANSFERS_SCHEMA, findings)
     lots = Beside(directory / LOTS, "same_lots", LOTS_SCHEMA, findings)
     rejects = RowsBeside(directory / REJECTS, "same_rejects", findings)
-    _compare(run, (transfers, lots, rejects), progress)
+    settle_into(run, transfers, lots, rejects.compare, progress)
     balances = RowsBeside(directory / BALANCES, "same_balances", findings)
     rows = run.books.rows(run.programme.accounts)
     balances.compare((row.path, row.unit, row.amount_micro, print_micro(row.amount_micro)) for row in rows)
@@ -50,32 +49,6 @@ def settle_again(directory: Path, run: Run, written: dict[str, Any], findings: F
             expected, found = summary.get(name), written.get(name)
             if expected != found:
                 findings.add("same_summary", f"{SUMMARY}, {name}", *_words(expected, found))
-
-
-def _compare(run: Run, files: tuple[Beside, Beside, RowsBeside], progress: Callable[[int], None]) -> None:
-    """Settle everything, as ``settle_file`` does; a second thread compares transfers while the first settles on."""
-    transfers_file, lots_file, rejects_file = files
-    with (
-        TransfersFile(transfers_file, run.register) as transfers,
-        LotsFile(lots_file, run.programme, run.register) as lots,
-        ThreadPoolExecutor(1) as comparer,
-    ):
-        waiting: Future[None] | None = None
-        done = 0
-        for rows, status, chunks, rejects in run.batches():
-            for chunk in chunks:
-                lots.closed(chunk.closed)
-                transfers.gather(chunk.transfers)
-            lots.batch(rows, status)
-            if waiting is not None:
-                waiting.result()
-            waiting = comparer.submit(transfers.write, transfers.take(rows.order_id))
-            rejects_file.compare(reject_row(one) for one in rejects)
-            progress(run.source.done - done)
-            done = run.source.done
-        if waiting is not None:
-            waiting.result()
-        lots.finish()
 
 
 class Beside:

@@ -29,7 +29,7 @@ from rangli.engine.draw import SECRET_BYTES, siphash_strings
 from rangli.engine.out import SETTLED, STATUS_NAMES, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT
 from rangli.errors import FileRefused, RowsRefused
 from rangli.files.orders import NAMES, OrderFile, OrderRows, Reject, reject
-from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, Register, TransfersFile, parquet
+from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, Register, Sink, TransfersFile, parquet
 from rangli.ledger import Books, unit_of_account
 from rangli.ledger.accounts import AGENT, CONSUMER, KIND_NAMES, MERCHANT
 from rangli.ledger.transfers import CODE_NAMES, UNIT_NAMES, UNIT_OF_CODE
@@ -56,6 +56,7 @@ KIND_OF_MEANING: Final = {"consumer": CONSUMER, "merchant": MERCHANT, "referrer"
 """Whom a bare name means. In the parties' columns ``merchant:<name>`` and so on says it outright."""
 
 Progress = Callable[[int], None]
+RejectRow = tuple[int, str, str, str]
 
 
 class Summary(NamedTuple):
@@ -308,15 +309,23 @@ def _refuse_any(rejected: int) -> None:
 
 
 def _write(run: Run, part: Path, progress: Progress | None) -> None:
-    """Settle everything into the three growing files; transfers are written by a second thread while the first settles on."""
-    with (
-        (part / REJECTS).open("w", encoding="utf-8", newline="") as rejects_file,
-        TransfersFile(parquet(part / TRANSFERS, TRANSFERS_SCHEMA), run.register) as transfers,
-        LotsFile(parquet(part / LOTS, LOTS_SCHEMA), run.programme, run.register) as lots,
-        ThreadPoolExecutor(1) as writer,
-    ):
+    """Settle everything into three growing files."""
+    with (part / REJECTS).open("w", encoding="utf-8", newline="") as rejects_file:
         listed = csv.writer(rejects_file)
         listed.writerow(("row", "field", "reason", "order_id"))
+        tables = parquet(part / TRANSFERS, TRANSFERS_SCHEMA), parquet(part / LOTS, LOTS_SCHEMA)
+        settle_into(run, *tables, listed.writerows, progress)
+
+
+def settle_into(
+    run: Run, to_transfers: Sink, to_lots: Sink, to_rejects: Callable[[Iterator[RejectRow]], object], progress: Progress | None
+) -> None:
+    """Settle everything, batch by batch; transfers are handed on by a second thread while the first settles on."""
+    with (
+        TransfersFile(to_transfers, run.register) as transfers,
+        LotsFile(to_lots, run.programme, run.register) as lots,
+        ThreadPoolExecutor(1) as writer,
+    ):
         waiting: Future[None] | None = None
         done = 0
         for rows, status, chunks, rejects in run.batches():
@@ -327,7 +336,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(transfers.write, transfers.take(rows.order_id))
-            listed.writerows(reject_row(one) for one in rejects)
+            to_rejects(reject_row(one) for one in rejects)
             if progress is not None:
                 progress(run.source.done - done)
                 done = run.source.done
@@ -336,7 +345,7 @@ def _write(run: Run, part: Path, progress: Progress | None) -> None:
         lots.finish()
 
 
-def reject_row(one: Reject) -> tuple[int, str, str, str]:
+def reject_row(one: Reject) -> RejectRow:
     """A row of rejects.csv: the reason in Chinese and English beside it."""
     return one.row, one.field, f"{one.code}: {one.zh} | {one.en}", one.order_id
 
