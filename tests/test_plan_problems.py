@@ -272,3 +272,11 @@ def test_a_list_beyond_its_limit_costs_no_more_than_its_limit() -> None:
     _, problems = check(re.sub(r"shares:\n", f"shares:\n{shares}\n", preset_text("weituanbao")))
 
     assert "too_many@shares" in brief(problems)
+
+
+def test_a_faulty_share_does_not_hide_that_the_others_are_too_much() -> None:
+    """All problems at once: whoever mends the one should not meet the other afterwards."""
+    text = preset_text("weituanbao").replace("{to: packets, ", "{to: packts, ").replace("1% of amount}", "7% of amount}")
+    found = {problem.code for problem in check(text)[1]}
+
+    assert {"unknown_party", "shares_exceed_concession"} <= found

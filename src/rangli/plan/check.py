@@ -118,9 +118,12 @@ def _differentials(draft: Draft) -> Iterator[Problem]:
 
 
 def _fit(draft: Draft) -> Iterator[Problem]:
-    """The proof: at every concession of the range the shares fit inside it, and inner shares inside their envelopes."""
+    """The proof: at every concession of the range the shares fit inside it, and inner shares inside their envelopes.
+
+    A share that could not be read is left out: if the others are too much already, they are so with it.
+    """
     earlier = [found.where for ask in _BEFORE_THE_PROOF for found in ask(draft)]
-    if not draft.sound("concession", "shares") or any(where.startswith(("concession", "shares")) for where in earlier):
+    if not draft.sound("concession") or any(where.startswith(("concession", "shares")) for where in earlier):
         return
     breach = shares_breach(draft.plan)
     if breach is not None:
