@@ -281,7 +281,9 @@ static inline i64 refusal(const plan *plan, const holdings *h, const orders *o, 
 /* ---------------------------------------------------------------- packets: weituanbao, all its transfers written */
 
 enum { START, ROOM_LOTS, HEAD, OPEN, POT, POT_ACCOUNT };
-typedef i64 queue[6];
+enum { LOT_NUMBER, LOT_WALLET, LOT_PAID, LOT_ROOM, LOT_LEFT, PACKET_LOT };
+enum { AHEAD = 8 };
+typedef i64 queue[6], packet_lot[PACKET_LOT];
 
 typedef struct {
     i64 per_order, exit_packets, exit_received_bp, tiers;
@@ -290,16 +292,22 @@ typedef struct {
 
 typedef struct {
     queue *rows;
-    i64 stride, *number, *wallet, *paid, *room, *left;
+    packet_lot *lots;
     const i64 *first_of, *tier_row;
     i64 *places, *cuts, *points;
 } queues;
 
+static inline queue *queue_of(const packet_terms *p, queues s, const orders *o, i64 i) {
+    i64 merchant = o->party[i * PARTIES + MERCHANT], tier = 0;
+    const i64 *bounds = p->bounds + s.tier_row[merchant] * p->tiers;
+    while (tier < p->tiers && o->paid[i] > bounds[tier]) tier++;
+    return s.rows + s.first_of[merchant] + tier;
+}
+
 static inline int has_room(i64 *q, queues s) {
     if (q[HEAD] + q[OPEN] < q[ROOM_LOTS]) return 1;
     if (q[HEAD] == 0) return 0;
-    i64 *columns[5] = {s.number, s.wallet, s.paid, s.room, s.left};
-    for (int c = 0; c < 5; c++) memmove(columns[c] + q[START], columns[c] + q[START] + q[HEAD], sizeof(i64) * (size_t)q[OPEN]);
+    memmove(s.lots[q[START]], s.lots[q[START] + q[HEAD]], sizeof(packet_lot) * (size_t)q[OPEN]);
     q[HEAD] = 0;
     return 1;
 }
@@ -310,18 +318,18 @@ static inline i64 cap_fen(const packet_terms *p, i64 paid) {
 
 static void write_closed(const packet_terms *p, const i64 *q, queues s, i64 at, out t) {
     i64 *row = t.closed[t.count[CLOSED]++];
-    row[0] = s.number[at];
-    row[1] = s.wallet[at];
+    row[0] = s.lots[at][LOT_NUMBER];
+    row[1] = s.lots[at][LOT_WALLET];
     row[2] = q[POT_ACCOUNT];
-    row[3] = s.paid[at];
-    row[4] = p->exit_packets - s.left[at];
-    row[5] = cap_fen(p, s.paid[at]) - s.room[at];
+    row[3] = s.lots[at][LOT_PAID];
+    row[4] = p->exit_packets - s.lots[at][LOT_LEFT];
+    row[5] = cap_fen(p, s.lots[at][LOT_PAID]) - s.lots[at][LOT_ROOM];
 }
 
 static void close_lots(const packet_terms *p, i64 *q, queues s, i64 span, out t) {
     i64 first = q[START] + q[HEAD], gone = 0, last = -1;
     for (i64 k = 0; k < span; k++)
-        if (!s.left[first + k] || !s.room[first + k]) {
+        if (!s.lots[first + k][LOT_LEFT] || !s.lots[first + k][LOT_ROOM]) {
             write_closed(p, q, s, first + k, t);
             gone++, last = k;
         }
@@ -329,15 +337,11 @@ static void close_lots(const packet_terms *p, i64 *q, queues s, i64 span, out t)
         i64 gap = 0;
         for (i64 k = last; k >= 0; k--) {
             i64 at = first + k;
-            if (!s.left[at] || !s.room[at]) {
+            if (!s.lots[at][LOT_LEFT] || !s.lots[at][LOT_ROOM]) {
                 gap++;
                 continue;
             }
-            s.number[at + gap] = s.number[at];
-            s.wallet[at + gap] = s.wallet[at];
-            s.paid[at + gap] = s.paid[at];
-            s.room[at + gap] = s.room[at];
-            s.left[at + gap] = s.left[at];
+            memcpy(s.lots[at + gap], s.lots[at], sizeof(packet_lot));
         }
     }
     q[HEAD] += gone;
@@ -356,21 +360,21 @@ static i64 hand_out(const packet_terms *p, i64 *q, queues s, u64 seed, i64 order
     cuts[window - 1] = issue;
     i64 before = 0, cut_off = 0, source = q[POT_ACCOUNT];
     for (i64 k = 0; k < window; k++) {
-        i64 at = places[k], part = cuts[k] - before, gives = min(part, s.room[at]);
+        i64 at = places[k], part = cuts[k] - before, gives = min(part, s.lots[at][LOT_ROOM]);
         before = cuts[k];
         cut_off += part - gives;
-        s.room[at] -= gives;
-        s.left[at]--;
+        s.lots[at][LOT_ROOM] -= gives;
+        s.lots[at][LOT_LEFT]--;
         t.amount[n + k] = gives * MICRO_PER_FEN;
-        t.destination[n + k] = (int32_t)s.wallet[at];
+        t.destination[n + k] = (int32_t)s.lots[at][LOT_WALLET];
         t.order[n + k] = (int32_t)order;
         t.source[n + k] = (int32_t)source;
         t.code[n + k] = CODE_PACKET;
     }
     if (cut_off)
         for (i64 k = 0; k < window; k++) {
-            i64 more = min(cut_off, s.room[places[k]]);
-            s.room[places[k]] -= more;
+            i64 more = min(cut_off, s.lots[places[k]][LOT_ROOM]);
+            s.lots[places[k]][LOT_ROOM] -= more;
             t.amount[n + k] += more * MICRO_PER_FEN;
             cut_off -= more;
         }
@@ -390,11 +394,12 @@ i64 packets_step(const plan *plan, const packet_terms *p, const holdings *h, con
             t.count[STOPPED] = OUT_FULL;
             return i;
         }
+        if (i + AHEAD < o->n) {
+            const i64 *next = *queue_of(p, s, o, i + AHEAD), first = next[START] + next[HEAD];
+            for (i64 at = first; at <= first + min(next[OPEN], p->per_order); at++) __builtin_prefetch(s.lots[at], 1);
+        }
         const int32_t *who = o->party + i * PARTIES;
-        i64 paid = o->paid[i], merchant = who[MERCHANT], tier = 0;
-        const i64 *bounds = p->bounds + s.tier_row[merchant] * p->tiers;
-        while (tier < p->tiers && paid > bounds[tier]) tier++;
-        i64 *q = s.rows[s.first_of[merchant] + tier];
+        i64 paid = o->paid[i], *q = *queue_of(p, s, o, i);
         if (!has_room(q, s)) {
             t.count[STOPPED] = QUEUE_FULL;
             return i;
@@ -414,12 +419,12 @@ i64 packets_step(const plan *plan, const packet_terms *p, const holdings *h, con
         tally[PACKETS_SENT] += sent;
         tally[RETURNED_MICRO] += handed * MICRO_PER_FEN;
         i64 at = q[START] + q[HEAD] + q[OPEN];
-        s.number[at] = number;
-        s.wallet[at] = (i64)who[CONSUMER] * POCKETS + WALLET;
-        s.paid[at] = paid;
-        s.room[at] = cap_fen(p, paid);
-        s.left[at] = p->exit_packets;
-        if (s.room[at]) q[OPEN]++;
+        s.lots[at][LOT_NUMBER] = number;
+        s.lots[at][LOT_WALLET] = (i64)who[CONSUMER] * POCKETS + WALLET;
+        s.lots[at][LOT_PAID] = paid;
+        s.lots[at][LOT_ROOM] = cap_fen(p, paid);
+        s.lots[at][LOT_LEFT] = p->exit_packets;
+        if (s.lots[at][LOT_ROOM]) q[OPEN]++;
         else write_closed(p, q, s, at, t);
         t.count[WRITTEN] = n + sent;
     }

@@ -135,7 +135,7 @@ def _packet_terms(terms: Terms) -> Record:
 
 
 def _queues(queues: Queues) -> Record:
-    return Record(queues.rows, queues.lots.shape[1], *queues.lots, queues.first_of, queues.tier_row, *queues.scratch)
+    return Record(queues.rows, queues.lots, queues.first_of, queues.tier_row, *queues.scratch)
 
 
 def _orders(orders: Orders) -> Record:

@@ -37,6 +37,8 @@ class Start(NamedTuple):
     command: list[str]
     writes: Path | None = None
     """A directory that must not be there before."""
+    compiles: bool = False
+    """Whether it has to compile what a small job would interpret."""
 
 
 def starts(folder: Path) -> list[Start]:
@@ -46,7 +48,8 @@ def starts(folder: Path) -> list[Start]:
         orders, out = folder / "orders.csv", folder / "out"
         orders.write_text(ONE_ORDER, encoding="utf-8")
         command = ["-m", "rangli", "settle", "weituanbao", str(orders), "--out", str(out), "--seed", "00" * 32]
-        found.append(Start("`rangli settle` on a file of one order", command, out))
+        found.append(Start("`rangli settle` on a file of one order: interpreted, as every small job", command, out))
+        found.append(Start("the same, made to compile (`NUMBA_DISABLE_JIT=0`)", command, out, compiles=True))
     return found
 
 
@@ -58,7 +61,7 @@ def seconds(start: Start, cache: Path) -> float:
         start.writes.rmdir()
 
     def work() -> None:
-        environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)}
+        environment = os.environ | {"NUMBA_CACHE_DIR": str(cache)} | ({"NUMBA_DISABLE_JIT": "0"} if start.compiles else {})
         command = [sys.executable, *start.command]
         ended = subprocess.run(command, cwd=report.ROOT, env=environment, capture_output=True, text=True, check=False)
         assert ended.returncode == 0, ended.stderr
@@ -76,7 +79,7 @@ def measure(sizes: Sizes, tick: report.Tick) -> report.Section:
             cold = Spread.of([seconds(start, cache) for cache in caches])
             warm = Spread.of([seconds(start, caches[0]) for _ in range(sizes.warm)])
             for what, spread, most in (("cold", cold, COLD_SECONDS), ("warm", warm, WARM_SECONDS)):
-                if spread.median >= most:
+                if spread.median >= most and not start.compiles:
                     missed.append(f"{start.name}, {what}")
             rows.append((start.name, *(f"**{s.median:.2f} s** ({s.least:.2f}–{s.most:.2f})" for s in (cold, warm))))
             tick(start.name)
@@ -84,7 +87,8 @@ def measure(sizes: Sizes, tick: report.Tick) -> report.Section:
     return report.Section(
         "Cold start",
         "A new process from its start to its end. Cold: no compiled kernel in the cache; the median of "
-        f"{sizes.cold}. Warm: all of them; of {sizes.warm} (least–most).",
+        f"{sizes.cold}. Warm: all of them; of {sizes.warm} (least–most). "
+        "The last line has no target: it is what the first larger job waits.",
         ("way", "cold", "warm"),
         rows,
         [report.verdict(target, is_met=not missed) + (f" by {'; '.join(missed)}" if missed else "")],

@@ -337,7 +337,7 @@ class Engine:
         told = {}
         for row in queues.rows[: int(queues.used[columns.QUEUES_USED])].tolist():
             first = row[columns.START] + row[columns.HEAD]
-            lots = queues.lots[:, first : first + row[columns.OPEN]].T.tolist()
+            lots = queues.lots[first : first + row[columns.OPEN]].tolist()
             if lots:
                 told[path(row[columns.POT_ACCOUNT])] = [
                     (self.settled_ids[order], path(wallet), paid, room, None if never else left)

@@ -53,7 +53,7 @@ def test_c_does_the_same_work_as_the_kernel(c: reference.Reference, name: str) -
         ("draws", "first + k) + 1", "first + k) + 2"),
         ("siphash", "v2 ^= 255", "v2 ^= 254"),
         ("shares", "left -= amount;", "left -= 0;"),
-        ("packets", "s.left[at]--;", "s.left[at] -= 1 + (order == 7);"),
+        ("packets", "s.lots[at][LOT_LEFT]--;", "s.lots[at][LOT_LEFT] -= 1 + (order == 7);"),
         ("pool", "row[CYCLE_FROM] = tally[ORDERS]", "row[CYCLE_FROM] = order"),
         ("release", "lot[AGE]++", "lot[AGE] += 2"),
     ],

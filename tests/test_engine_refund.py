@@ -187,5 +187,5 @@ def test_a_refunded_lot_leaves_its_queue_and_gives_back_what_it_received() -> No
 
     assert [[first.number, 10_000, 1, first.received_fen]] == chunk.closed[:, [0, 3, 4, 5]].tolist()
     assert first.received_fen == 100, "the second order finds 20 yuan in the pot and pays a twentieth to the one in its window"
-    assert [second.number] == queues.lots[0, queues.rows[0, 0] + queues.rows[0, 2] :][:1].tolist()
+    assert [second.number] == queues.lots[queues.rows[0, 0] + queues.rows[0, 2] :, 0][:1].tolist()
     assert LINES_MAX > len(chunk.transfers.code)

@@ -12,7 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rangli.cli import auditing, demo, plans, settling, showing, simulating
+from rangli.cli import auditing, demo, lane, plans, settling, showing, simulating
 from rangli.cli.face import Face, Wish, json_text
 from rangli.cli.refusals import PIPE_CLOSED, REFUSED, of_system, of_usage, shown
 from rangli.errors import RangliError
@@ -71,6 +71,8 @@ def _start_plan(context: typer.Context) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and answer its exit status."""
     given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        lane.own_process()
     try:
         return int(app(given, prog_name="rangli", standalone_mode=False) or 0)
     except RangliError as refused:

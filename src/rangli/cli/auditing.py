@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 import typer
 
 from rangli.cli import face as faces
+from rangli.cli import lane
 from rangli.cli.face import Face
 from rangli.cli.options import AsJson, Directory, Lang, OrdersOption
 from rangli.cli.refusals import NO
+from rangli.files import TRANSFERS
 
 if TYPE_CHECKING:
     from rangli.files.audit import AuditReport
@@ -68,6 +70,7 @@ def audit(directory: Directory, orders: OrdersOption = None, json: AsJson = Fals
 
 def audit_with_bar(face: Face, directory: Path, orders: Path | None = None) -> AuditReport:
     """Audit a directory, with a bar while it runs."""
+    lane.choose_for_file(directory / TRANSFERS)
     from rangli.cli.directory import Settled
     from rangli.files.orders import OrderFile
 

@@ -17,9 +17,9 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from rangli.errors import FileRefused, InputRefused
+from rangli.files import BALANCES, PLAN, SUMMARY, TRANSFERS
 from rangli.files.orders import OrderFile
 from rangli.files.promises import read_claims
-from rangli.files.settling import BALANCES, PLAN, SUMMARY, TRANSFERS
 from rangli.ledger import Decision, Leg, code_words
 from rangli.ledger.transfers import CODE_NAMES
 from rangli.plan import CompiledPlan, check, compile_plan

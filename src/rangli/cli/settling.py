@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from rangli.cli import face as faces
+from rangli.cli import lane
 from rangli.cli.face import Face
 from rangli.cli.options import AsJson, Changes, Lang, PlanName, compiled, secret_of
 from rangli.errors import InputRefused
@@ -121,6 +122,7 @@ def settle(
     例 Example: rangli settle weituanbao build/example/orders.csv --out build/settled --seed 2a
     """
     face = Face(lang, json=json)
+    lane.choose_for_file(orders)
     one, text = compiled(plan, changes)
     secret = secret_of(seed)
     summary = settle_with_bar(face, one, text, orders, out, secret=secret, strict=strict)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from rangli.cli import face as faces
+from rangli.cli import lane
 from rangli.cli.face import Face
 from rangli.cli.options import AsJson, Changes, Concession, Lang, PlanName, compiled
 from rangli.money import MICRO_PER_FEN, parse_percent, parse_yuan, print_percent, print_ratio, print_yuan
@@ -40,6 +41,7 @@ def simulate(
 
     例 Example: rangli simulate zengzhi --orders 2000 --amount 1000 --concession 20%
     """
+    lane.choose_for_orders(orders)
     from rangli.lab import simulate as run
 
     face = Face(lang, json=json)

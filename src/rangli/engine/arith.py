@@ -20,6 +20,10 @@ MASK32: Final = 0xFFFFFFFF
 _TWO64: Final = 2**64
 _HAS_WIDE_DIVISION: Final = platform.machine() in {"x86_64", "AMD64"}
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 if TYPE_CHECKING or config.DISABLE_JIT:
 
     def div(a: int, b: int) -> int:
@@ -62,6 +66,9 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         """n, of which the caller knows that it is no negative number: a place in an array."""
         assert n >= 0
         return n
+
+    def fetch(rows: NDArray[np.int64], at: int) -> None:
+        """Nothing: without a compiler there is no memory to ask."""
 
     def _signed(word: int) -> int:
         """The int64 with the same 64 bits."""
@@ -110,6 +117,22 @@ else:
             return args[0]
 
         return _INT(_INT), codegen
+
+    @intrinsic
+    def fetch(_context, rows, at):
+        """Ask the memory for where row ``at`` of a table begins, and do not wait; a row past the end does no harm."""
+
+        def codegen(context, builder, signature, args):
+            view = context.make_array(rows)(context, builder, args[0])
+            byte, word = ir.IntType(8).as_pointer(), ir.IntType(32)
+            start = builder.gep(builder.bitcast(view.data, byte), [builder.mul(args[1], builder.extract_value(view.strides, 0))])
+            kind = ir.FunctionType(ir.VoidType(), [byte, word, word, word])
+            ask = builder.module.declare_intrinsic("llvm.prefetch", [byte], kind)
+            to_write, keep, data = word(1), word(3), word(1)
+            builder.call(ask, [start, to_write, keep, data])
+            return context.get_dummy_value()
+
+        return types.void(rows, _INT), codegen
 
     @intrinsic
     def _product(_context, a, b):

@@ -172,8 +172,8 @@ def _take_back(packets, queues, facts, out, n):
     if facts[RECEIVED_FEN] == STILL_OPEN:
         first = row[START] + row[HEAD]
         for i in range(row[OPEN]):
-            if queues.lots[LOT_ORDER, first + i] == facts[NUMBER]:
-                facts[RECEIVED_FEN] = cap_fen(packets, queues.lots[LOT_PAID, first + i]) - queues.lots[LOT_ROOM, first + i]
+            if queues.lots[first + i, LOT_ORDER] == facts[NUMBER]:
+                facts[RECEIVED_FEN] = cap_fen(packets, queues.lots[first + i, LOT_PAID]) - queues.lots[first + i, LOT_ROOM]
                 drop_lot(packets, row, queues.lots, i, out)
                 break
     fen = part_of(facts, max(facts[RECEIVED_FEN], 0))

@@ -55,7 +55,8 @@ class Queues(NamedTuple):
     rows: Ints
     """(queues, 6) START of its block, ROOM_LOTS in it, HEAD (first open lot in the block), OPEN lots, POT micro, POT_ACCOUNT."""
     lots: Ints
-    """(5, lots) order number, wallet account, paid fen, room fen, packets left."""
+    """(lots, 5) order number, wallet account, paid fen, room fen, packets left. A lot is one row, so that a window is one stretch
+    of memory: with many queues, an order's time is that of fetching it."""
     used: Ints
     """(2,) queues and lots in use."""
     first_of: Ints
@@ -109,7 +110,7 @@ def new_state(terms: Terms) -> State:
     """The state before the first order."""
     queues = pool = release = None
     if terms.packets.per_order:
-        queues = Queues(_zeros(0, 6), _zeros(5, 0), _zeros(2), _zeros(0), _zeros(0), _zeros(3, PER_ORDER_MAX + 1))
+        queues = Queues(_zeros(0, 6), _zeros(0, 5), _zeros(2), _zeros(0), _zeros(0), _zeros(3, PER_ORDER_MAX + 1))
     if terms.pool.mint_bp:
         pool = Pool(_zeros(8), _zeros(0, 7), _zeros(0))
         pool.totals[LAST_POOL], pool.totals[LAST_SUPPLY] = terms.pool.price_num, terms.pool.price_den
@@ -131,11 +132,6 @@ def _longer(array: Ints, size: int, fill: int = 0) -> Ints:
     longer = np.full((max(size, 2 * have, 64), *array.shape[1:]), fill, np.int64)
     longer[:have] = array
     return longer
-
-
-def _wider(array: Ints, size: int) -> Ints:
-    """The same for columns."""
-    return array if array.shape[1] >= size else np.ascontiguousarray(_longer(array.T, size).T)
 
 
 def reserve(terms: Terms, state: State, holders: int, orders: int) -> State:
@@ -165,7 +161,7 @@ def add_queues(state: State, pots: list[int]) -> State:
     assert queues is not None
     first = int(queues.used[QUEUES_USED])
     rows = _longer(queues.rows, first + len(pots))
-    lots = _wider(queues.lots, int(queues.used[LOTS_USED]) + len(pots) * LOT_BLOCK)
+    lots = _longer(queues.lots, int(queues.used[LOTS_USED]) + len(pots) * LOT_BLOCK)
     for at, pot in enumerate(pots, first):
         rows[at] = (queues.used[LOTS_USED], LOT_BLOCK, 0, 0, 0, pot)
         queues.used[LOTS_USED] += LOT_BLOCK
@@ -179,8 +175,8 @@ def move_queue(state: State, queue: int, room: int) -> State:
     assert queues is not None
     start, _, head, count = (int(x) for x in queues.rows[queue, :POT])
     block = int(queues.used[LOTS_USED])
-    lots = _wider(queues.lots, block + room)
-    lots[:, block : block + count] = lots[:, start + head : start + head + count]
+    lots = _longer(queues.lots, block + room)
+    lots[block : block + count] = lots[start + head : start + head + count]
     queues.rows[queue, :POT] = (block, room, 0, count)
     queues.used[LOTS_USED] = block + room
     return state._replace(queues=queues._replace(lots=lots))
@@ -196,7 +192,7 @@ def packed(queues: Queues) -> tuple[Ints, Ints]:
     starts = np.cumsum(counts) - counts
     where = np.repeat(rows[:, START] + rows[:, HEAD] - starts, counts) + np.arange(counts.sum())
     rows[:, START], rows[:, ROOM_LOTS], rows[:, HEAD] = starts, counts, 0
-    return rows, queues.lots[:, where].T
+    return rows, queues.lots[where]
 
 
 def _used_arrays(terms: Terms, state: State, holders: int) -> list[Ints]:
@@ -239,7 +235,7 @@ def thaw(terms: Terms, frozen: bytes, holders: int) -> State:
     if terms.packets.per_order:
         rows_, lots = next(take), next(take)
         used = np.array([len(rows_), len(lots)], np.int64)
-        queues = Queues(rows_, np.ascontiguousarray(lots.T), used, next(take), next(take), _zeros(3, PER_ORDER_MAX + 1))
+        queues = Queues(rows_, lots, used, next(take), next(take), _zeros(3, PER_ORDER_MAX + 1))
     if terms.pool.mint_bp:
         pool = Pool(next(take), next(take), next(take))
     if terms.release.rate_den:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 
 from rangli.engine import book
@@ -10,7 +12,7 @@ from rangli.engine.arith import mul_div
 from rangli.engine.book import put
 from rangli.engine.kernel import kernel, passage
 from rangli.engine.out import CLOSED, LINES_MAX, STOPPED, WRITTEN
-from rangli.engine.packets import hand_out, has_room, join, tier_of
+from rangli.engine.packets import fetch_window, hand_out, has_room, join, tier_of
 from rangli.engine.pool import exits, may_mint, mint
 from rangli.engine.release import due_before, earn, may_earn, reach
 from rangli.engine.shares import pay_shares
@@ -26,6 +28,9 @@ from rangli.plan.terms import (
     MERCHANT,
     PARTY,
 )
+
+AHEAD: Final = 8
+"""Orders between asking the memory for a window and using it: with many queues, the waiting would be half of an order's time."""
 
 
 @kernel
@@ -54,6 +59,8 @@ def step(terms, holdings, queues, pool, release, orders, start, out):
                 out.count[STOPPED] = row.PERIOD_DUE
                 return i
         if queues is not None:
+            if i + AHEAD < orders.paid_fen.shape[0]:
+                fetch_window(terms.packets, queues.rows[queue_of(terms.packets, queues, orders, i + AHEAD)], queues.lots)
             lane = queues.rows[queue_of(terms.packets, queues, orders, i)]
             if not has_room(lane, queues.lots):
                 out.count[STOPPED] = row.QUEUE_FULL

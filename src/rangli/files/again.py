@@ -17,9 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from rangli.files import BALANCES, LOTS, REJECTS, SUMMARY, TRANSFERS
 from rangli.files.promises import Findings
 from rangli.files.promises.pages import open_parquet, read_groups
-from rangli.files.settling import BALANCES, LOTS, REJECTS, SUMMARY, TRANSFERS, Run, settle_into
+from rangli.files.settling import Run, settle_into
 from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA
 from rangli.money import print_micro
 

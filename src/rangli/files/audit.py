@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from rangli.errors import FileRefused
+from rangli.files import BALANCES, LOTS, PLAN, REJECTS, TRANSFERS
 from rangli.files.again import settle_again
 from rangli.files.orders import OrderFile
 from rangli.files.promises import Broken, Claims, Findings, check_promises, read_claims
-from rangli.files.settling import BALANCES, LOTS, PLAN, REJECTS, TRANSFERS, Run, sha256_of
+from rangli.files.settling import Run, sha256_of
 from rangli.plan import CompiledPlan, check, compile_plan
 
 __all__ = ["AuditReport", "Broken", "audit"]

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from rangli.engine.draw import SECRET_BYTES, siphash_strings
 from rangli.engine.out import SETTLED, STATUS_NAMES, VOUCHERS_OVER_LIMIT, VOUCHERS_SHORT
 from rangli.errors import FileRefused, RowsRefused
+from rangli.files import BALANCES, LOTS, PLAN, REJECTS, SUMMARY, TRANSFERS
 from rangli.files.orders import NAMES, OrderFile, OrderRows, Reject, reject
 from rangli.files.writing import LOTS_SCHEMA, TRANSFERS_SCHEMA, LotsFile, Register, Sink, TransfersFile, parquet
 from rangli.ledger import Books, unit_of_account
@@ -37,13 +38,6 @@ from rangli.money import BP_PER_ONE, mul_div, print_micro, print_percent, print_
 from rangli.plan import CompiledPlan
 from rangli.plan.terms import Terms
 from rangli.settle import Chunk, Orders, Programme
-
-TRANSFERS: Final = "transfers.parquet"
-LOTS: Final = "lots.parquet"
-BALANCES: Final = "balances.csv"
-REJECTS: Final = "rejects.csv"
-SUMMARY: Final = "summary.json"
-PLAN: Final = "plan.yaml"
 
 MEANING_OF_COLUMN: Final = {
     "consumer": "consumer",
