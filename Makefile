@@ -3,6 +3,7 @@
 PYTHON ?= python3
 ORDERS ?= 10000
 SEED ?= 7
+KILLS ?= 200
 
 BIN := .venv/bin
 UV := .uv/bin/uv
@@ -12,12 +13,12 @@ SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen -
 PYTEST := $(BIN)/pytest -n 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test test-nojit test-bounds check bench golden clean
+.PHONY: help demo example test test-nojit test-bounds check bench torture fuzz golden clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(READY)  ## write an example world, settle it under the three models, tell what happened
+demo: $(READY)  ## a real service on a real database for a minute: orders stream in, and all of it is proved
 	@$(BIN)/rangli demo
 
 example: $(READY)  ## write an example world into build/example (ORDERS=10000 SEED=7)
@@ -39,8 +40,15 @@ check: $(READY)  ## format, lint, types, layers, house rules
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/pytest -q tests/test_tidy.py
 
-bench: $(READY)  ## measure the kernels and the main job beside C, the oracle and an ORM
+bench: $(READY)  ## measure kernels, main job and live service beside C, raw COPY, the oracle and an ORM
 	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench.live
+
+torture: $(READY)  ## kill -9 of service and database at random under load, then verify (SEED=7 KILLS=200)
+	@$(BIN)/python tests/torture.py --seed $(SEED) --kills $(KILLS)
+
+fuzz: $(READY)  ## 100,000 fuzzed bodies and a long run of schemathesis against the API (SEED=7)
+	@RANGLI_FUZZ_BODIES=100000 RANGLI_SCHEMATHESIS_CASES=300 RANGLI_FUZZ_SEED=$(SEED) $(BIN)/pytest -q tests/test_web_fuzz.py tests/test_web_schemathesis.py
 
 golden: $(READY)  ## rewrite the golden files; read the difference like code
 	@$(BIN)/pytest --golden tests

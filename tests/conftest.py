@@ -61,6 +61,10 @@ def _profile() -> str:
 settings.load_profile(_profile())
 
 
+pytest_plugins = ["databases"]
+"""Servers and databases; imported after the cache's place is set."""
+
+
 # ---------------------------------------------------------------- sockets
 
 

@@ -82,10 +82,10 @@ def test_the_language_is_that_of_the_locale_unless_said(row: list[str]) -> None:
 
 @pytest.mark.parametrize("name", [name for name, _ in commands()])
 def test_every_command_speaks_both_languages_and_json(name: str) -> None:
-    """A report that only one of them can read is half a report; the demonstration is for people alone."""
+    """A report that only one of them can read is half a report; the demonstration and the tour are for people alone."""
     options = {option for param in dict(commands())[name].params for option in param.opts}
 
-    assert {"--lang", *([] if name == "demo" else ["--json"])} <= options
+    assert {"--lang", *([] if name in {"demo", "tour"} else ["--json"])} <= options
 
 
 def test_the_wish_is_known_when_the_rest_cannot_be_read() -> None:

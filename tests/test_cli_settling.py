@@ -242,14 +242,14 @@ def test_the_report_of_a_simulation_is_golden(golden: Golden) -> None:
     golden("cli/simulate.txt", "\n".join(f"$ rangli {command}\n{run(command).out}" for command in commands))
 
 
-# ---------------------------------------------------------------- demo
+# ---------------------------------------------------------------- tour
 
 
 @pytest.mark.skipif(SLOW_LANE, reason="a hundred thousand orders in its lab; all that it calls is tested in both lanes")
-def test_the_demonstration_tells_the_truths_of_its_own_run(tmp_path: Path) -> None:
+def test_the_tour_tells_the_truths_of_its_own_run(tmp_path: Path) -> None:
     """In both languages, or in the one asked for; and what it points to is there."""
-    both = run("demo --orders 400 --out both", folder=tmp_path)
-    english = run("demo --orders 400 --out english --lang en", folder=tmp_path)
+    both = run("tour --orders 400 --out both", folder=tmp_path)
+    english = run("tour --orders 400 --out english --lang en", folder=tmp_path)
     told = " ".join(both.out.split())
 
     assert (0, 0, "", "") == (both.status, english.status, both.err, english.err)
@@ -257,4 +257,4 @@ def test_the_demonstration_tells_the_truths_of_its_own_run(tmp_path: Path) -> No
         assert words.replace(" ", "") in told.replace(" ", "")
     assert "真相" not in english.out
     assert 0 == run("statement both/moudian programme:dividend", folder=tmp_path).status
-    assert 2 == run("demo --orders 400 --out both", folder=tmp_path).status
+    assert 2 == run("tour --orders 400 --out both", folder=tmp_path).status

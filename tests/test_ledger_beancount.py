@@ -179,7 +179,7 @@ def test_an_auditor_reads_back_every_transfer(tmp_path_factory: pytest.TempPathF
                 micro = int(into.units.number.scaleb(6))
                 paths = path_of(out.account), path_of(into.account)
                 read.append((str(entry.date), entry.meta.get("order"), *paths, micro, into.units.currency, into.meta["code"]))
-    expected = [(date, order_id, *leg) for date, order_id, legs in made_of(world) for leg in legs]
+    expected = [(date, order_id, *leg) for date, order_id, legs, _ in made_of(world) for leg in legs]
 
     assert errors == []
     assert sorted(expected, key=repr) == sorted(read, key=repr)
@@ -239,7 +239,7 @@ def test_a_period_closing_has_the_date_of_the_order_that_it_precedes() -> None:
         (-1, 24, 32, 5, RELEASE),
     ]
     made = list(decisions(transfers_of(rows), ["a", "b"], ["2026-01-05", "2026-01-06"], accounts, closed_on=CLOSED_ON))
-    shown = [(date, order_id, [(leg.amount_micro, leg.code) for leg in legs]) for date, order_id, legs in made]
+    shown = [(date, order_id, [(leg.amount_micro, leg.code) for leg in legs]) for date, order_id, legs, _ in made]
 
     assert [
         ("2026-01-05", None, [(1, code_name(RELEASE))]),
@@ -305,3 +305,14 @@ def test_a_decision_on_or_after_the_closing_day_is_our_mistake() -> None:
     made = [Decision(CLOSING_ON, "1", [Leg("platform:surplus", "consumer:eva:wallet", 5, "CNY", "platform")])]
     with pytest.raises(AssertionError, match="closing_on"):
         list(beancount_lines(made, [], closing_on=CLOSING_ON))
+
+
+def test_a_request_that_is_no_order_is_written_with_its_kind_and_its_own_id() -> None:
+    """A refund that stands in the books as an order would be counted among the orders by whoever reads them."""
+    leg = Leg("platform:surplus", "consumer:eva:wallet", 5, "CNY", "platform")
+    made = [Decision("2026-01-05", "A1", [leg]), Decision("2026-01-06", "R1", [leg], "refund")]
+    told = [
+        line for line in beancount_lines(made, [], closing_on=CLOSING_ON) if " * " in line or '"A1"' in line or '"R1"' in line
+    ]
+
+    assert ['2026-01-05 * "order"', '  order: "A1"', '2026-01-06 * "refund"', '  id: "R1"'] == told

@@ -69,6 +69,7 @@ def whole_fen(micro: int) -> int:
 # ---------------------------------------------------------------- text in
 
 _YUAN = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9]{1,2}))?", re.ASCII)
+_MICRO = re.compile(r"(0|[1-9][0-9]{0,12})(?:\.([0-9]{1,6}))?", re.ASCII)
 _PERCENT = re.compile(r"(0|[1-9][0-9]{0,3})(?:\.([0-9]{1,2}))?%", re.ASCII)
 _WIDE_DIGITS = re.compile(r"[\uff10-\uff19\uff0e\uff05\uffe5]")
 
@@ -89,6 +90,25 @@ def parse_yuan(text: str) -> int:
     if fen > AMOUNT_FEN_MAX:
         raise AmountMalformed(text, "too_large")
     return fen
+
+
+def parse_micro(text: str) -> int:
+    """Points as text, at most six decimals, to micro.
+
+    >>> parse_micro("112"), parse_micro("0.000001")
+    (112000000, 1)
+
+    Raises AmountMalformed.
+    """
+    match = _MICRO.fullmatch(text)
+    if match is None:
+        fault = _why_not_a_number(text, whole_digits=13)
+        raise AmountMalformed(text, "not_a_number" if fault == "too_fine" else fault, of_points=True)
+    whole, part = match.groups()
+    micro = int(whole) * MICRO_PER_YUAN + int((part or "").ljust(6, "0"))
+    if micro > MICRO_MAX:
+        raise AmountMalformed(text, "too_large", of_points=True)
+    return micro
 
 
 def _why_not_a_number(text: str, *, unit: str = "", whole_digits: int) -> str:

@@ -20,19 +20,29 @@ import numpy as np
 from rangli.engine.book import SALE_CODE
 from rangli.engine.draw import commitment, day_secret, sip_key
 from rangli.engine.out import CLOSED, LINES_MAX, PERIOD_DUE, QUEUE_FULL, SETTLED, STATUS_NAMES, STOPPED, WRITTEN, Orders, Out
+from rangli.engine.packets import cap_fen
 from rangli.engine.pool import exits, inject, sell
 from rangli.engine.refund import RECEIVED_FEN, STILL_OPEN, Refund, refund
-from rangli.engine.release import LINES_PER_LOT, release_period
+from rangli.engine.release import LINES_PER_LOT, due_before, release_period
 from rangli.engine.state import (
+    DAY,
+    HEAD,
+    LOT_ORDER,
     MEMBER_HOLDER,
     MEMBER_POINTS,
     MEMBERS_USED,
+    NEVER,
+    OPEN,
+    OPENED_ON,
     ORDERS,
+    PERIOD,
     POOL_MICRO,
     QUEUES_USED,
     RELEASE_USED,
     RETURNED_MICRO,
     ROOM_LOTS,
+    START,
+    WAITING,
     Pool,
     State,
     add_queues,
@@ -44,14 +54,14 @@ from rangli.engine.state import (
     thaw,
 )
 from rangli.engine.step import queue_of, step
-from rangli.errors import LimitReached, PointsShort, RefundTooLarge
+from rangli.errors import LimitReached, PlanUnfit, PointsShort, RefundTooLarge
 from rangli.ledger import transfers as codes
 from rangli.ledger.accounts import CONSUMER, MERCHANT, POCKET_BITS, POCKETS, Accounts
 from rangli.ledger.transfers import Transfers, concatenated
 from rangli.money import MICRO_MAX, print_micro, print_yuan
 from rangli.plan import CompiledPlan
 from rangli.plan import terms as parties
-from rangli.plan.terms import Ints
+from rangli.plan.terms import BONUS_ONCE_PER, BONUS_PARTY, Ints
 
 TRANSFERS_ROOM: Final = 1 << 18
 """Transfers that a step may write before they are handed on: few megabytes, which stay in the processor's cache."""
@@ -68,6 +78,8 @@ class Chunk(NamedTuple):
     """(n, 6) lots of packets that closed: number of the order (from 0), wallet, pot account, paid fen, packets, received fen."""
     settled: tuple[int, int]
     """Rows of the batch that this step went through, as a half-open range; their statuses are final."""
+    released: tuple[int, int, int] | None = None
+    """Of a period's release: the period, what it released, and what the dividend pot held before, in micro."""
 
 
 class Leg(NamedTuple):
@@ -236,13 +248,25 @@ class Programme:
         """Release the period that comes before row ``at`` of the batch."""
         release, holdings = self.state.release, self.state.holdings
         assert release is not None
+        period = int(release.clock[PERIOD] if release.clock[WAITING] < 0 else release.clock[WAITING])
         out = Out.of(0, int(release.clock[RELEASE_USED]) * LINES_PER_LOT + LINES_MAX)
         held, released = release_period(self.terms.release, release, holdings.vouchers, holdings.tally, out)
         self.periods.append((int(released), int(held)))
         self.state = reserve(self.terms, self.state, self.holders, 0)
-        return _chunk(out, at, at)
+        return _chunk(out, at, at)._replace(released=(period, int(released), int(held)))
 
     # ------------------------------------------------------------ what else moves money
+
+    def close(self, day: int) -> Iterator[Chunk]:
+        """The day ``day`` has begun: what is due before it closes and is released, one chunk a period."""
+        release = self.state.release
+        if release is None or release.clock[OPENED_ON] == NEVER:
+            return
+        while due_before(self.terms.release, release.clock, day):
+            yield self._release(0)
+            release = self.state.release
+            assert release is not None
+        release.clock[DAY] = max(int(release.clock[DAY]), day)
 
     def refund(self, order: Settled, refund_fen: int) -> Chunk:
         """Refund a part of a settled order, or all that is left of it; ``order`` remembers how far it has come.
@@ -319,7 +343,45 @@ class Programme:
             out = Out.of(1, len(out.transfers.code))
         return Chunk(concatenated([part.transfers for part in parts]), parts[0].closed, (0, 1))
 
+    # ------------------------------------------------------------ plans
+
+    def adopt(self, compiled: CompiledPlan) -> None:
+        """Settle under another version of the plan from now on. Raises PlanUnfit when the state would not mean the same."""
+        if compiled is self.compiled:
+            return
+        differs = [name for name, now, then in zip(_SHAPE, _shape(self.compiled), _shape(compiled), strict=True) if now != then]
+        if differs:
+            raise PlanUnfit(
+                f"新方案的 {'、'.join(differs)} 与现行方案不同,已有的排队、积分或账户会失去意义;请为它新建一个项目",
+                f"the new plan's {', '.join(differs)} differ from the present one's, and the queues, points or accounts that are"
+                " there would lose their meaning; create a programme of its own for it",
+            )
+        self.compiled, self.terms = compiled, compiled.terms
+
     # ------------------------------------------------------------ state
+
+    def open_lot(self, number: int, queue: int) -> tuple[int, int, int] | None:
+        """Of an order's lot while it is open: its place in its queue (from 1), packets and fen received."""
+        queues = self.state.queues
+        if queues is None or not 0 <= queue < len(queues.rows):
+            return None
+        first, count = int(queues.rows[queue, START] + queues.rows[queue, HEAD]), int(queues.rows[queue, OPEN])
+        found = np.flatnonzero(queues.lots[first : first + count, LOT_ORDER] == number)
+        if not len(found):
+            return None
+        _, _, paid_fen, room_fen, left = queues.lots[first + int(found[0])].tolist()
+        packets = self.terms.packets
+        return int(found[0]) + 1, packets.exit_packets - left, int(cap_fen(packets, paid_fen)) - room_fen
+
+    def release_before(self, compiled: CompiledPlan, day: int) -> bool:
+        """Whether a release comes before an order of this day under this plan."""
+        release = self.state.release
+        return release is not None and bool(due_before(compiled.terms.release, release.clock, day))
+
+    def vouchers_of(self, holder: int) -> int:
+        """The vouchers that a holder has, in micro; 0 for a number that is nobody's."""
+        held = self.state.holdings.vouchers
+        return int(held[holder]) if 0 <= holder < len(held) else 0
 
     @property
     def order_count(self) -> int:
@@ -357,6 +419,22 @@ class Programme:
             programme.holder(kind, names[at - length : at].decode())
         programme.state = thaw(compiled.terms, frozen, len(programme.accounts))
         return programme
+
+
+_SHAPE: Final = ("packets.tiers", "packets.exit.packets", "pool", "release", "funds", "bonus")
+
+
+def _shape(compiled: CompiledPlan) -> tuple[object, ...]:
+    """What the state's meaning depends on, in the order of _SHAPE: versions that agree in it can follow one another."""
+    terms = compiled.terms
+    return (
+        (terms.packets.per_order > 0, terms.packets.tiers_fen.shape, sorted(compiled.merchant_tier_rows.items())),
+        terms.packets.exit_packets,
+        (terms.pool.mint_bp > 0, terms.pool.by_order, terms.pool.exit_bp > 0),
+        (terms.release.rate_den > 0, terms.release.by_balance, terms.release.pays_cash, terms.points.shape),
+        compiled.funds,
+        terms.bonus[:, [BONUS_PARTY, BONUS_ONCE_PER]].tolist(),
+    )
 
 
 def _chunk(out: Out, start: int, upto: int) -> Chunk:

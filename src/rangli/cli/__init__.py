@@ -12,7 +12,22 @@ from typing import Annotated
 
 import typer
 
-from rangli.cli import auditing, demo, lane, plans, settling, showing, simulating
+from rangli.cli import (
+    administering,
+    auditing,
+    demo,
+    doctor,
+    importing,
+    keeping,
+    lane,
+    plans,
+    proving,
+    serving,
+    settling,
+    showing,
+    simulating,
+    tour,
+)
 from rangli.cli.face import Face, Wish, json_text
 from rangli.cli.refusals import PIPE_CLOSED, REFUSED, of_system, of_usage, shown
 from rangli.errors import RangliError
@@ -34,18 +49,28 @@ app = typer.Typer(
 plan_app = typer.Typer(help="显示、检查一个方案 · Show and check one plan.", rich_markup_mode="rich")
 
 SHELVES: dict[str, tuple[Callable[..., None], ...]] = {
-    "入门 · First": (demo.demo,),
+    "入门 · First": (demo.demo, tour.tour),
     "方案 · Plans": (plans.plans, plans.explain, plans.schedule),
     "结算 · Settling": (settling.example, settling.settle, simulating.simulate),
     "查账 · Books": (auditing.audit, showing.balances, showing.statement, showing.draw, showing.export),
+    "服务 · The live service": (
+        serving.serve,
+        importing.import_,
+        proving.verify,
+        doctor.doctor,
+        keeping.backup,
+        keeping.restore,
+    ),
 }
 for shelf, commands in SHELVES.items():
     for command in commands:
-        app.command(rich_help_panel=shelf)(command)
+        app.command(command.__name__.rstrip("_"), rich_help_panel=shelf)(command)
 app.add_typer(plan_app, name="plan", rich_help_panel="方案 · Plans")
 plan_app.command()(plans.show)
 plan_app.command()(plans.check)
 plan_app.command()(plans.schema)
+app.add_typer(administering.programme_app, name="programme", rich_help_panel="服务 · The live service")
+app.add_typer(administering.key_app, name="key", rich_help_panel="服务 · The live service")
 
 
 @app.callback(invoke_without_command=True)
@@ -62,8 +87,10 @@ def _start(
 
 
 @plan_app.callback(invoke_without_command=True)
-def _start_plan(context: typer.Context) -> None:
-    """The words are those of ``plan_app``."""
+@administering.programme_app.callback(invoke_without_command=True)
+@administering.key_app.callback(invoke_without_command=True)
+def _start_part(context: typer.Context) -> None:
+    """The words are those of the part."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 

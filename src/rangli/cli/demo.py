@@ -1,305 +1,444 @@
-"""The demonstration: a world, settled under the three models, audited, and told to somebody who sees it for the first time."""
+"""The live demonstration: a real service on a real database, orders streaming in under three models, and all of it proved.
+
+example world ─▶ orders, a few at a time ─▶ service ─▶ journal ─▶ what was decided, read back and shown
+                                               └─ API, meanwhile, for whoever wants to look
+"""
 
 from __future__ import annotations
 
-import hashlib
+import shutil
 import tempfile
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from rangli.cli import face as faces
-from rangli.cli.face import Face
-from rangli.cli.options import Lang, compiled
-from rangli.money import BP_PER_ONE, MICRO_PER_FEN, mul_div, print_percent, print_ratio, print_yuan
+from rangli.cli.opening import Opened, has_data, opened
+from rangli.cli.options import Lang
+from rangli.cli.tour import Teller
+from rangli.errors import FolderRefused
+from rangli.money import MICRO_PER_FEN, mul_div, parse_micro, parse_yuan, print_ratio
 
 if TYPE_CHECKING:
-    from rich.table import Table
+    from concurrent.futures import Future
 
-    from rangli.cli.directory import Settled
-    from rangli.files.settling import Summary
-    from rangli.plan import CompiledPlan
+    from rich.console import RenderableType
 
-SECRET: Final = hashlib.sha256(b"rangli demo").digest()
+    from rangli.service import Running, Service
+    from rangli.service.requests import OrderRequest
+    from rangli.service.verify import Verified
+    from rangli.service.views import DecisionView
+
+PLANS: Final = {"weituanbao": None, "moudian": None, "zengzhi": "20%"}
+"""The three models of the sources; the third takes a concession of 20 % only."""
+SEED, SHOPS, DAYS = 7, 12, 91
+SECRET: Final = bytes(range(32))
 """Not drawn anew, so that everybody sees the same figures."""
-SEED, SHOPS, DAYS = 7, 200, 91
-WORLDS: Final = {"world": None, "world-20": "20%"}
-PLANS: Final = {"weituanbao": "world", "moudian": "world", "zengzhi": "world-20"}
-"""The three models of the sources, and the world that each is tried in: the third takes a concession of 20 % only."""
-SIMULATED: Final = 100_000
-
-
-class Chapter(NamedTuple):
-    """One plan after its run."""
-
-    one: CompiledPlan
-    summary: Summary
-    settled: Settled
-    checks: int
-    """Checks of the audit, all of them good."""
+TICK: Final = timedelta(milliseconds=100)
+TELL_SECONDS: Final = 4
+"""Between two lines, where nobody sees a picture move."""
+NEWS: Final = 10
+DECISIONS_MAX: Final = 1_000
+NANO: Final = 10**9
+MILLI: Final = 10**6
 
 
 def demo(
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="写到哪里,默认临时目录 · where, by default a temporary directory")
+    seconds: Annotated[
+        int,
+        typer.Option("--seconds", metavar="N", min=1, max=3600, help="订单来多久 · how long orders come; or until Ctrl-C"),
+    ] = 20,
+    rate: Annotated[
+        int, typer.Option("--rate", metavar="N", min=1, max=2000, help="每个方案每秒几笔订单 · orders a second under each plan")
+    ] = 50,
+    port: Annotated[
+        int, typer.Option("--port", metavar="N", min=0, max=65_535, help="API 的端口,0 为任一空闲的 · the API's port, 0 for any")
+    ] = 0,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data", metavar="DIR", help="留下数据的新目录,默认用后即删 · a new folder that stays; by default it is removed"
+        ),
     ] = None,
-    orders: Annotated[int, typer.Option("--orders", metavar="N", min=100, max=10**7, help="订单数 · orders")] = 40_000,
     lang: Lang = None,
 ) -> None:
-    """一分钟看懂 · The three models on an example world, told.
+    """看真实的服务运行一分钟 · A real service at work, for a minute.
 
-    造一个世界,按三种模式结算、审计,再讲给你听。
+    三种模式的订单源源而来,落库之后才应答;最后把一切重算一遍,证明分毫不差。
 
-    Make a world, settle it under the three models, audit it, and tell the story.
+    Orders stream in under the three models, each answered once it is durable; at the end all of it is decided again.
 
-    例 Example: rangli demo --orders 2000 --out build/demo
+    例 Example: rangli demo --seconds 2 --data build/demo
     """
     teller = Teller(lang)
-    place = out if out is not None else Path(tempfile.mkdtemp(prefix="rangli-demo-"))
-    teller.opening(orders)
-    chapters = _chapters(teller.face, place, orders)
-    teller.waterfall(chapters["weituanbao"])
-    teller.packets(chapters["weituanbao"])
-    teller.points(chapters["moudian"])
-    teller.pool(chapters["zengzhi"])
-    teller.proof(chapters)
-    teller.ending(place)
+    with _folder(data) as folder, opened(folder, make=True) as it:
+        from rangli.service import Service
+
+        _opening(teller, seconds)
+        with Service.open(it.database) as service, tempfile.TemporaryDirectory(prefix="rangli-orders-") as place:
+            stages = _stages(teller, service, Path(place), seconds * rate)
+            with _api(service, port) as url:
+                _addresses(teller, service, url)
+                _stream(teller, stages, seconds, rate)
+            _closing(teller, stages)
+            _prove(teller, it, stages)
+        _ending(teller, data)
 
 
-def _chapters(face: Face, place: Path, orders: int) -> dict[str, Chapter]:
-    """Write the worlds, settle, and audit, with a bar for each."""
-    from rangli.cli.auditing import audit_with_bar
-    from rangli.cli.directory import Settled
-    from rangli.cli.settling import settle_with_bar, write_with_bar
+@contextmanager
+def _folder(data: Path | None) -> Iterator[Path]:
+    """The folder asked for, or one that is removed afterwards."""
+    if data is not None:
+        if has_data(data):
+            raise FolderRefused(
+                data,
+                "里已有数据;演示从空目录开始,请另选一个",
+                "has data in it; the demo begins in an empty folder, choose another",
+            )
+        yield data
+        return
+    folder = Path(tempfile.mkdtemp(prefix="rangli-demo-"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
-    files = {
-        world: write_with_bar(face, place / world, orders, SHOPS, SEED, days=DAYS, concession=concession)
-        for world, concession in WORLDS.items()
-    }
-    chapters = {}
-    for name, world in PLANS.items():
-        one, text = compiled(name)
-        summary = settle_with_bar(face, one, text, files[world], place / name, secret=SECRET)
-        report = audit_with_bar(face, place / name, files[world])
-        assert report.ok, "the demonstration settles and audits on the same machine"
-        chapters[name] = Chapter(one, summary, Settled(place / name), sum(report.checked.values()))
-    return chapters
+
+# ---------------------------------------------------------------- one programme on the stage
 
 
-class Teller:
-    """Tells the story in Chinese with English beside it, or in the one language asked for."""
+class Stage:
+    """One programme: the orders still to come, and what its journal says so far."""
 
-    def __init__(self, lang: str | None) -> None:
-        self.face = Face(lang)
-        self.asked = lang
+    def __init__(self, name: str, running: Running, orders: Iterator[OrderRequest], count: int) -> None:
+        self.name = name
+        self.running = running
+        self.count = count
+        self.sent = 0
+        self.orders = self.transfers = self.paid_fen = self.conceded_micro = 0
+        self.day = ""
+        self.news: deque[str] = deque(maxlen=NEWS)
+        self.packets = self.packets_micro = self.released_micro = self.minted_micro = self.pool_micro = self.supply_micro = 0
+        self.answer_ms = 0
+        self._orders = orders
+        self._position = 0
 
-    def say(self, zh: str, en: str) -> None:
-        """A paragraph."""
-        if self.asked != "en":
-            self.face.show(faces.paragraph(zh, indent=2))
-        if self.asked != "zh":
-            self.face.show(faces.paragraph(en, indent=2, style="dim" if self.asked is None else ""))
+    def send(self, upto: int) -> None:
+        """Hand in the orders that are due, up to this number in all. Their answers come when they are durable."""
+        some = list(islice(self._orders, max(0, min(upto, self.count) - self.sent)))
+        if some:
+            self.running.submit(some).add_done_callback(self._timed(time.monotonic_ns()))
+            self.sent += len(some)
 
-    def heading(self, zh: str, en: str) -> None:
-        """A heading between empty lines."""
-        title = {"zh": zh, "en": en}.get(self.asked or "", f"{zh} · {en}")
-        self.face.show("", faces.paragraph(f"━━ {title}", style="bold green"), "")
+    def _timed(self, began: int) -> Callable[[Future[Any]], None]:
+        def done(_: Future[Any]) -> None:
+            self.answer_ms = mul_div(time.monotonic_ns() - began, 1, MILLI)
 
-    def label(self, zh: str, en: str) -> str:
-        """A few words for a table."""
-        return {"zh": zh, "en": en}.get(self.asked or "", f"{zh} {en}")
+        return done
 
-    # ------------------------------------------------------------ the story
+    def read(self) -> None:
+        """Read back what was decided since."""
+        while decisions := self.running.decisions(self._position, DECISIONS_MAX):
+            for decision in decisions:
+                self._position = decision.position  # first, so that Ctrl-C makes nothing count twice
+                self._note(decision)
 
-    def opening(self, orders: int) -> None:
-        """What is about to happen."""
-        self.heading("让利", "Rangli")
-        number = faces.count(orders)
-        self.say(
-            f"一个编造的世界:{SHOPS} 家店,{DAYS} 天,{number} 笔订单。商家在每笔订单上让出一部分,三种模式各有各的分法。"
-            "下面逐分结算,再只凭订单重算一遍核对。第一次运行要先编译内核,会慢一些。",
-            f"An invented world: {SHOPS} shops, {DAYS} days, {number} orders. On every order the shop gives up a part, and each"
-            " of three models has its own way to hand it out. We settle each to the millionth of a yuan, then derive it all"
-            " again from the orders alone and compare. The first run compiles the kernels and takes longer.",
+    def settled(self, timeout: float) -> None:
+        """Wait until all that was sent is decided, and read it back."""
+        end = time.monotonic() + timeout
+        self.read()
+        while self.orders < self.sent and time.monotonic() < end:
+            self.running.wait(self._position, TICK.total_seconds())
+            self.read()
+
+    def _note(self, decision: DecisionView) -> None:
+        """Count one decision, and tell what is news in it."""
+        self.transfers += len(decision.transfers)
+        if decision.kind == "order":
+            self.orders += 1
+            self.paid_fen += parse_yuan(str(decision.facts["amount"]))
+            self.day = str(decision.facts["paid_at"])[:10]
+        packets = []
+        for transfer in decision.transfers:
+            amount = parse_micro(transfer.amount)
+            if transfer.code == "packet":
+                packets.append((amount, transfer.destination))
+            self.conceded_micro += amount if transfer.source.endswith(":concession") else 0
+            self.released_micro += amount if transfer.code == "release" else 0
+            self.minted_micro += amount if transfer.code == "mint" else 0
+            for account, sign in ((transfer.source, -1), (transfer.destination, 1)):
+                self.pool_micro += sign * amount if account == "programme:pool" else 0
+                self.supply_micro -= sign * amount if account == "programme:points" else 0
+        if packets:
+            self._tell(decision, packets)
+
+    def _tell(self, decision: DecisionView, packets: list[tuple[int, str]]) -> None:
+        """One order's packets, and the largest of them."""
+        from rangli.ledger import decode_name
+
+        whole, (most, lucky) = sum(amount for amount, _ in packets), max(packets)
+        self.packets, self.packets_micro = self.packets + len(packets), self.packets_micro + whole
+        facts, name = decision.facts, decode_name(lucky.split(":")[1])
+        self.news.append(
+            f"{facts['consumer']} @ {facts['merchant']} {facts['amount']} → {len(packets)} × = {faces.money(whole)};"
+            f" {name} {faces.money(most)}"
         )
 
-    def waterfall(self, chapter: Chapter) -> None:
-        """Where the concession of one order went."""
-        lot = _a_full_order(chapter.settled)
-        legs = list(chapter.settled.legs_of_order(lot["order_id"]))
-        shares = [leg for leg in legs if leg["source"].endswith(":concession")]
-        sizes = [leg["amount_micro"] for leg in legs if leg["code"] == "packet"]
-        paid, given = print_yuan(lot["paid_fen"]), faces.money(sum(leg["amount_micro"] for leg in shares))
-        self.heading("一笔订单的去向", "The way of one order")
-        self.say(
-            f"{lot['consumer']}在{lot['merchant']}付了 {paid} 元,商家让利 {given} 元(订单 {lot['order_id']},微团宝):",
-            f"{lot['consumer']} paid {paid} yuan at {lot['merchant']}, who gave up {given} of it:",
+    def balanced(self) -> bool:
+        """Whether the sum of all balances is 0 in every unit."""
+        return not any(parse_micro(total.removeprefix("-")) for total in self.running.trial_balance().totals.values())
+
+
+def _stages(teller: Teller, service: Service, place: Path, count: int) -> list[Stage]:
+    """The programmes with their worlds; the first order of each compiles what it needs."""
+    from rangli.files.example import CONCESSION_BP, write_example
+    from rangli.money import parse_percent
+
+    face, stages = teller.face, []
+    face.note("准备中;第一次运行要编译内核,约半分钟", "preparing; the first run compiles the kernels, for about half a minute")
+    with face.progress("准备", "Preparing", 2 * len(PLANS)) as advance:
+        for name, concession in PLANS.items():
+            low, high = CONCESSION_BP if concession is None else (parse_percent(concession),) * 2
+            path = write_example(place / name, count, SHOPS, SEED, concession_bp=(low, high), days=DAYS)
+            advance(1)
+            service.create(name, name, secret=SECRET)
+            stage = Stage(name, service.running(name), _requests(path), count)
+            stage.send(1)
+            stage.settled(timeout=600)
+            stages.append(stage)
+            advance(1)
+    return stages
+
+
+def _requests(path: Path) -> Iterator[OrderRequest]:
+    """The orders of a file as requests."""
+    from rangli.files.texts import OrderTexts
+    from rangli.service.requests import OrderRequest
+
+    for texts in OrderTexts(path).batches():
+        yield from map(OrderRequest, *(texts.fields[name] for name in OrderRequest.__struct_fields__))
+
+
+# ---------------------------------------------------------------- the API beside it
+
+
+@contextmanager
+def _api(service: Service, port: int) -> Iterator[str]:
+    """The API in a thread; its address."""
+    from rangli.web.serving import Server, listen
+
+    with listen("127.0.0.1", port) as door:
+        ready = threading.Event()
+        server = Server(service, ready=ready.set)
+        thread = threading.Thread(target=server.run, args=([door],), name="api", daemon=True)
+        thread.start()
+        while not ready.wait(TELL_SECONDS):
+            assert thread.is_alive(), "the port is ours, so the server starts"
+        try:
+            yield f"http://127.0.0.1:{door.getsockname()[1]}"
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+# ---------------------------------------------------------------- the show
+
+
+def _stream(teller: Teller, stages: list[Stage], seconds: int, rate: int) -> None:
+    """Orders at their pace until the time is over or somebody presses Ctrl-C."""
+    began = time.monotonic_ns()
+    with _screen(teller, stages) as show:
+        try:
+            while True:
+                passed = time.monotonic_ns() - began
+                for stage in stages:
+                    stage.send(mul_div(passed, rate, NANO))
+                    stage.read()
+                show(passed)
+                if passed >= seconds * NANO:
+                    break
+                time.sleep(TICK.total_seconds())
+        except KeyboardInterrupt:
+            teller.face.note("停止接单", "no more orders")
+    for stage in stages:
+        stage.settled(timeout=60)
+
+
+@contextmanager
+def _screen(teller: Teller, stages: list[Stage]) -> Iterator[Callable[[int], None]]:
+    """A picture that moves; on a pipe, a line every few seconds on stderr."""
+    face = teller.face
+    if face.out.is_terminal:
+        from rich.live import Live
+
+        with Live(console=face.out, refresh_per_second=10, transient=True) as live:
+            yield lambda passed: live.update(_picture(teller, stages, passed))
+        return
+    told = [0]
+
+    def tell(passed: int) -> None:
+        seconds = mul_div(passed, 1, NANO)
+        if seconds >= told[0] + TELL_SECONDS:
+            told[0] = seconds
+            orders, transfers = sum(stage.orders for stage in stages), sum(stage.transfers for stage in stages)
+            face.note(
+                f"{seconds} 秒:{faces.count(orders)} 笔订单,{faces.count(transfers)} 笔转账,试算平衡 {_mark(stages)}",
+                f"{seconds} s: {faces.count(orders)} orders, {faces.count(transfers)} transfers, trial balance {_mark(stages)}",
+            )
+
+    yield tell
+
+
+def _mark(stages: list[Stage]) -> str:
+    """Of the trial balance."""
+    return "0 ✓" if all(stage.balanced() for stage in stages) else "✗"
+
+
+def _picture(teller: Teller, stages: list[Stage], passed: int) -> RenderableType:
+    """What one sees now."""
+    from rich.console import Group
+    from rich.text import Text
+
+    orders, days = sum(stage.orders for stage in stages), max(stage.day for stage in stages)
+    per_second = mul_div(orders * NANO, 1, max(passed, 1))
+    line = Text.assemble(
+        (f"{faces.count(orders)} ", "bold"), teller.label("笔订单", "orders"), "   ",
+        (f"{faces.count(per_second)} ", "bold"), teller.label("笔/秒", "a second"), "   ",
+        (f"{max(stage.answer_ms for stage in stages)} ", "bold"), teller.label("毫秒落库应答", "ms to a durable answer"),
+        "   ",
+        teller.label("世界里的日期", "the world's day"), (f" {days}", "bold"),
+    )  # fmt: skip
+    news = Text(
+        teller.face.words(
+            "红包刚刚发出:谁在哪家店付了多少 → 几个红包 = 共多少元;最大的给了谁",
+            "packets just sent: who paid what where → how many packets = yuan in all; the largest and whose it is",
+        ),
+        style="dim",
+    )
+    for one in stages[0].news:
+        news.append(f"\n  {one}", style="green")
+    truths = Text("\n".join(teller.face.words(*_truth(stage)) for stage in stages))
+    return Group(line, Text(""), _table(teller, stages), Text(""), truths, Text(""), news)
+
+
+def _table(teller: Teller, stages: list[Stage]) -> RenderableType:
+    """A row for each programme."""
+    from rich.text import Text
+
+    words = (("订单", "orders"), ("实付", "paid"), ("让利", "conceded"), ("转账", "transfers"), ("试算", "balance"))
+    made = faces.table("", *(teller.label(zh, en).replace(" ", "\n") for zh, en in words), right=(1, 2, 3, 4))
+    for stage in stages:
+        right = stage.balanced()
+        made.add_row(
+            stage.name, faces.count(stage.orders), faces.money(stage.paid_fen * MICRO_PER_FEN), faces.money(stage.conceded_micro),
+            faces.count(stage.transfers), Text("0 ✓" if right else "✗", style="green" if right else "red"),
+        )  # fmt: skip
+    return made
+
+
+def _truth(stage: Stage) -> tuple[str, str]:
+    """What its model comes to so far, in Chinese and English."""
+    if stage.name == "weituanbao":
+        sent, micro = faces.count(stage.packets), faces.money(stage.packets_micro)
+        return f"微团宝:发出 {sent} 个红包,共 {micro} 元", f"weituanbao: {sent} packets sent, {micro} yuan"
+    if stage.name == "moudian":
+        points, out = faces.money(stage.minted_micro), faces.money(stage.released_micro)
+        return (
+            f"某店:发出积分 {points},已释放 {out} 元的券",
+            f"moudian: {points} points given, {out} yuan of them released as vouchers",
         )
-        self.face.show("", self._shares([(leg["code"], leg["amount_micro"], _owner(leg["destination"])) for leg in shares]), "")
-        total = faces.money(sum(sizes))
-        self.say(
-            f"红包池随即随机切成 {len(sizes)} 个红包,共 {total} 元,发给同店同档此前的 {len(sizes)} 笔订单(每格一个):",
-            f"The pot was then cut at random into {len(sizes)} packets, {total} yuan in all, for the {len(sizes)} orders before"
-            " it (a bar each):",
-        )
-        self.face.show("", f"    {_heights(sizes)}")
-
-    def packets(self, chapter: Chapter) -> None:
-        """The truth about red packets."""
-        summary = chapter.summary
-        lots, free, largest_fen = _lots(chapter.settled)
-        paid_micro = summary.paid_fen * MICRO_PER_FEN
-        conceded = faces.percent(summary.concession_micro, paid_micro, 2)
-        returned = faces.percent(summary.returned_micro, paid_micro, 2)
-        half = faces.percent(summary.concession_micro, 2 * paid_micro, 2)
-        self.heading("微团宝:红包", "Red packets")
-        self._totals(chapter)
-        of_zh = f"{faces.count(lots)} 笔订单里有 {faces.count(free)} 笔拿回了全部实付({faces.percent(free, lots, 2)})"
-        of_en = f"{faces.count(free)} of {faces.count(lots)} orders got back all they paid ({faces.percent(free, lots, 2)})"
-        most_zh, most_en = (f",最大的一笔 {print_yuan(largest_fen)} 元", f", the largest of them {print_yuan(largest_fen)} yuan")
-        self.say(
-            f"真相:“免单”是上限,不是承诺。商家平均让利 {conceded},消费者平均收回 {returned}:长期是让利的一半({half}),"
-            f"怎么抽都一样;还没发出的在池里。{of_zh}{most_zh if free else ''}。",
-            f"The truth: “free of charge” is a cap, not a promise. Shops give up {conceded} on average and consumers get"
-            f" {returned} back; in the long run that is half of the concession ({half}), whatever the draw, and what is not yet"
-            f" sent is in the pots. {of_en}{most_en if free else ''}.",
-        )
-
-    def points(self, chapter: Chapter) -> None:
-        """The truth about released points."""
-        summary, by_code = chapter.summary, chapter.summary.by_code
-        release = chapter.one.plan.release
-        assert release is not None
-        promised_micro = mul_div(by_code["mint"]["amount_micro"], release.multiple_bp, BP_PER_ONE)
-        funded_micro = by_code["dividend"]["amount_micro"]
-        promised, funded = faces.money(promised_micro), faces.money(funded_micro)
-        times = faces.nearest(promised_micro, funded_micro, 1)
-        periods = len(summary.periods)
-        released = faces.money(sum(period["released_micro"] for period in summary.periods))
-        reserve = faces.money(chapter.settled.balance("programme:reserve").amount_micro)
-        vouchers = faces.money(-chapter.settled.balance("programme:vouchers").amount_micro)
-        self.heading("某店:绿色积分", "Green points")
-        self._totals(chapter)
-        self.say(
-            f"真相:积分最多承诺 {promised} 元,进分红池的是 {funded} 元,承诺是资金的 {times} 倍。"
-            f"{periods} 期一共释放了 {released} 元,哪一期都没有超过池里所有;流通的券 {vouchers} 元,储备里的现金 {reserve} 元。",
-            f"The truth: the points promise up to {promised} yuan, and {funded} went into the dividend pot: promised ÷ funded ="
-            f" {times}. {periods} period(s) released {released} in all, none of them more than the pot held. Vouchers of"
-            f" {vouchers} yuan are in circulation, with {reserve} in cash behind them.",
-        )
-
-    def pool(self, chapter: Chapter) -> None:
-        """The truth about appreciating points."""
-        from rangli.lab import simulate
-
-        plan = chapter.one.plan
-        assert plan.pool is not None
-        assert plan.pool.exit is not None
-        price, at = _price(chapter.settled), print_percent(plan.pool.exit.at_bp)
-        exits = chapter.summary.by_code.get("exit", {"count": 0})["count"]
-        equal = simulate(chapter.one, SIMULATED, 100_000, plan.concession.bp_max, SEED)
-        many, first = faces.count(SIMULATED), faces.count(equal.first_exit)
-        back = faces.percent(equal.returned_micro, equal.paid_fen * MICRO_PER_FEN, 3)
-        self.heading("消费增值:有价积分", "Priced points")
-        self._totals(chapter)
-        self.say(
-            f"真相:积分价格从 1 元涨到 {price} 元,但这里达到 {at} 而退出的会员有 {exits} 位。实验室里 {many} 笔同样的订单,"
-            f"只有 {equal.exits} 笔退出,第一笔在第 {first} 单;全体平均收回实付的 {back}。",
-            f"The truth: the price of a point rose from 1 to {price} yuan, and yet the members here who reached {at} and were"
-            f" sold out number {exits}. In the lab {equal.exits} of {many} equal orders exit, the first at order {first}; on"
-            f" average they get back {back} of what they paid.",
-        )
-
-    def _totals(self, chapter: Chapter) -> None:
-        """Who got what in all."""
-        from rangli.cli.settling import shares_and_rest
-
-        shares, _ = shares_and_rest(chapter.summary.by_code)
-        self.face.show(self._shares([(code, row["amount_micro"], "") for code, row in shares.items()]), "")
-
-    def _shares(self, shares: list[tuple[str, int, str]]) -> Table:
-        """Codes and amounts with bars and names, and their sum."""
-        from rangli.ledger import code_words
-        from rangli.ledger.transfers import CODE_NAMES
-
-        whole_micro = sum(micro for _, micro, _ in shares)
-        made = faces.table("", self.label("元", "yuan"), "", "", "", right=(1, 3), fold=(4,))
-        for code, micro, name in shares:
-            words = f"  {self.label(code_words(CODE_NAMES.index(code))[0], code)}"
-            made.add_row(words, faces.yuan(micro), faces.bar(micro, whole_micro), faces.percent(micro, whole_micro), name)
-        made.add_section()
-        made.add_row(f"  {self.label('让利', 'concession')}", faces.yuan(whole_micro), "", "100%", style="bold")
-        return made
-
-    def proof(self, chapters: dict[str, Chapter]) -> None:
-        """That all of it was derived again."""
-        self.heading("凭什么相信", "Why believe it")
-        made = faces.table("", self.label("笔转账", "transfers"), self.label("次核对", "checks"), right=(1, 2))
-        for chapter in chapters.values():
-            made.add_row(f"  ✓ {chapter.one.plan.name}", faces.count(chapter.summary.transfers), faces.count(chapter.checks))
-        self.face.show(made, "")
-        self.say(
-            "每笔转账都由订单重新推出并逐笔对照,试算平衡为 0。随机数由每天的密钥决定;密钥的承诺可先于当天公布,之后谁都能重算。",
-            "Every transfer was derived again from the orders and compared; the books balance to 0. Chance hangs on a secret of"
-            " the day: publish its commitment before the day and the secret after it, and anybody can reckon it again.",
-        )
-
-    def ending(self, place: Path) -> None:
-        """Where to look next."""
-        self.heading("接下来", "Where to look next")
-        for command in (
-            f"rangli balances {place / 'weituanbao'}",
-            f"rangli statement {place / 'moudian'} programme:dividend",
-            "rangli explain zengzhi --amount 1000 --concession 20%",
-            "rangli schedule moudian --growth 15%",
-            "rangli --help",
-        ):
-            self.face.out.print(f"  {command}", soft_wrap=True)
+    price = print_ratio(stage.pool_micro, max(stage.supply_micro, 1), 4)
+    return f"消费增值:积分价格从 1 元涨到 {price} 元", f"zengzhi: the price of a point rose from 1 to {price} yuan"
 
 
-# ---------------------------------------------------------------- reading what was settled
+# ---------------------------------------------------------------- words
 
 
-def _a_full_order(settled: Settled) -> dict[str, Any]:
-    """The lot of a late order with as many lines as any."""
-    import numpy as np
-    import pyarrow.parquet as pq
-
-    table = list(settled.tables())[-1]
-    ids = table["order_id"].combine_chunks()
-    lines = np.bincount(ids.indices.drop_null().to_numpy(), minlength=len(ids.dictionary))
-    best = int(len(lines) - 1 - np.argmax(lines[::-1]))
-    found = pq.read_table(settled.path / "lots.parquet", filters=[("order_id", "=", ids.dictionary[best].as_py())])
-    lot: dict[str, Any] = found.to_pylist()[0]
-    return lot
+def _opening(teller: Teller, seconds: int) -> None:
+    """What is about to happen."""
+    teller.heading("让利,真的在运行", "Rangli, live")
+    teller.say(
+        f"一个真实的数据库和服务:{SHOPS} 家店、三种模式,{seconds} 秒里过完一个季度的订单。每笔订单落库之后才应答;"
+        "屏幕上的一切都是从账本里读回来的。",
+        f"A real database and a real service: {SHOPS} shops, three models, a quarter's orders in {seconds} seconds. An order is"
+        " answered once it is durable, and all that you see is read back from the journal.",
+    )
 
 
-def _lots(settled: Settled) -> tuple[int, int, int]:
-    """How many lots there are, how many of them received all that they paid, and the largest of these in fen."""
-    import pyarrow.parquet as pq
+def _addresses(teller: Teller, service: Service, url: str) -> None:
+    """Where to look while it runs."""
+    from rangli.cli.serving import first_key
 
-    table = pq.read_table(settled.path / "lots.parquet", columns=["paid_fen", "received_fen"])
-    paid_fen, received_fen = (table[name].to_numpy() for name in ("paid_fen", "received_fen"))
-    free = paid_fen[paid_fen == received_fen]
-    return len(paid_fen), len(free), int(free.max(initial=0))
-
-
-def _owner(path: str) -> str:
-    """The name in a person's path; nothing for an institution."""
-    from rangli.ledger import decode_name
-
-    kind, name, *_ = path.split(":")
-    return decode_name(name) if kind in {"consumer", "merchant", "agent"} else ""
+    key = first_key(service)
+    teller.face.show(
+        "",
+        faces.facts(
+            ("  API", url), (f"  {teller.label('文档', 'docs')}", f"{url}/docs"), (f"  {teller.label('密钥', 'key')}", key)
+        ),
+        "",
+    )
+    teller.face.out.print(f'  curl -H "Authorization: Bearer {key}" {url}/v1/programmes', soft_wrap=True)
+    teller.face.show("")
 
 
-def _price(settled: Settled) -> str:
-    """The price of a point: what the pool holds by what is in circulation."""
-    pool, points = (settled.balance(f"programme:{name}").amount_micro for name in ("pool", "points"))
-    return print_ratio(pool, max(-points, 1), 4)
+def _closing(teller: Teller, stages: list[Stage]) -> None:
+    """What it came to."""
+    teller.heading("结果", "What it came to")
+    teller.face.show(_table(teller, stages), "")
+    for stage in stages:
+        teller.say(*_truth(stage))
 
 
-def _heights(sizes: list[int]) -> str:
-    """Sizes as bars beside each other."""
-    most = max(sizes, default=1)
-    return " ".join("▁▂▃▄▅▆▇█"[mul_div(size, 7, most)] for size in sizes)
+def _prove(teller: Teller, it: Opened, stages: list[Stage]) -> None:
+    """Decide everything again, and say so."""
+    from rangli.cli.opening import journal_of
+    from rangli.cli.proving import verify_with_bar
+
+    teller.heading("凭什么相信", "Why believe it")
+    made = faces.table(
+        "",
+        teller.label("条决定", "decisions"),
+        teller.label("笔转账", "transfers"),
+        teller.label("状态哈希", "state hash"),
+        right=(1, 2),
+        fold=(3,),
+    )
+    for stage in stages:
+        live = stage.running.state_hash()
+        report: Any = verify_with_bar(teller.face, it, journal_of(it.database, stage.name))
+        verified: Verified = report
+        assert verified.state_hash == live, "what is derived again is what the service holds"
+        made.add_row(f"  ✓ {stage.name}", faces.count(verified.position), faces.count(verified.transfers), f"{live[:16]}…")
+    teller.face.show(made, "")
+    teller.say(
+        "从第一条决定起全部重算:每条决定、每笔转账、每个哈希逐字节相同,算出的状态就是服务手里的状态。",
+        "Everything was decided again from the first decision: every decision, transfer and hash is the same to the byte, and"
+        " what came out is the state that the service holds.",
+    )
+
+
+def _ending(teller: Teller, data: Path | None) -> None:
+    """Where to look next."""
+    teller.heading("接下来", "Where to look next")
+    kept = "" if data is None else f" --data {data}"
+    commands = [
+        *(
+            [f"rangli statement platform:surplus --programme weituanbao{kept}", f"rangli verify{kept}"]
+            if data
+            else ["rangli demo --data build/demo"]
+        ),
+        f"rangli serve{kept}",
+        f"rangli doctor{kept}",
+        "rangli tour",
+        "rangli --help",
+    ]
+    for command in commands:
+        teller.face.out.print(f"  {command}", soft_wrap=True)

@@ -58,7 +58,8 @@ class Statement(NamedTuple):
     unit: str
     opening_micro: int
     entries: list[Entry]
-    entries_in_all: int
+    entries_in_all: int | None
+    """None: there are more, and nobody counted them."""
     closing_micro: int
 
 

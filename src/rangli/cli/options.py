@@ -26,6 +26,21 @@ OrdersOption = Annotated[
     Path | None,
     typer.Option("--orders", metavar="FILE", help="订单文件,默认用结算时的那个 · the order file, by default the one settled"),
 ]
+Data = Annotated[
+    Path | None,
+    typer.Option("--data", metavar="DIR", help="数据目录,默认在用户目录下 · the data folder, by default one in your home"),
+]
+OfProgramme = Annotated[str, typer.Option("--programme", metavar="NAME", help="项目名 · the programme's name")]
+Url = Annotated[
+    str | None,
+    typer.Option(
+        "--url",
+        metavar="URL",
+        envvar="RANGLI_URL",
+        help="运行中的服务的地址 · the address of a service that runs",
+    ),
+]
+Key = Annotated[str | None, typer.Option("--key", metavar="KEY", envvar="RANGLI_KEY", help="API 密钥 · the API key")]
 Concession = Annotated[str, typer.Option("--concession", metavar="PERCENT", help="让利比例 · the concession")]
 
 SECRET_DIGITS: Final = 64

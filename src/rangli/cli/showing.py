@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from heapq import nlargest
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from rangli.cli import face as faces
 from rangli.cli.face import Face
-from rangli.cli.options import AsJson, Directory, Lang, OrdersOption
-from rangli.errors import FileRefused
+from rangli.cli.options import AsJson, Data, Directory, Key, Lang, OrdersOption, Url
+from rangli.errors import FileRefused, InputRefused
 from rangli.money import print_yuan
 
 if TYPE_CHECKING:
@@ -84,25 +84,61 @@ def by_kind(rows: Iterable[Balance]) -> dict[str, tuple[int, int, str]]:
 
 
 def statement(
-    directory: Directory,
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="账户路径,如 platform:surplus · an account's path")],
+    directory: Annotated[
+        str | None,
+        typer.Argument(metavar="DIR", help="settle 写出的目录;有 --programme 时不写 · what settle wrote; none with --programme"),
+    ] = None,
+    account: Annotated[
+        str | None, typer.Argument(metavar="ACCOUNT", help="账户路径,如 platform:surplus · an account's path")
+    ] = None,
+    *,
+    programme: Annotated[
+        str | None, typer.Option("--programme", metavar="NAME", help="运行中的项目 · of a live programme")
+    ] = None,
     limit: Limit = 20,
+    data: Data = None,
+    url: Url = None,
+    key: Key = None,
     json: AsJson = False,
     lang: Lang = None,
 ) -> None:
     """一个账户的对账单 · An account's statement.
 
-    每一笔从哪来、到哪去、为什么、之后余额多少;默认只列最后几笔。
+    每一笔从哪来、到哪去、为什么、之后余额多少。结算目录写 DIR ACCOUNT,运行中的项目写 ACCOUNT --programme NAME。
 
-    Each entry with its counterparty, its reason and the balance after it; the last ones unless --limit 0.
+    Where each entry came from and why. Write DIR ACCOUNT for what settle wrote, ACCOUNT --programme NAME for what is live.
 
     例 Example: rangli statement build/settled platform:surplus --limit 5
     """
+    face = Face(lang, json=json)
+    if programme is None:
+        _settled_statement(face, directory, account, limit)
+        return
+    if directory is None or account is not None:
+        raise InputRefused(
+            f"有 --programme 时只写账户:rangli statement {account or 'ACCOUNT'} --programme {programme}",
+            f"with --programme, write the account alone: rangli statement {account or 'ACCOUNT'} --programme {programme}",
+        )
+    from rangli.cli.live import live_statement, of_view
+
+    view = live_statement(programme, directory, limit, data=data, url=url, key=key)
+    if json:
+        face.document(view)
+    else:
+        _show_statement(face, of_view(view))
+
+
+def _settled_statement(face: Face, directory: str | None, account: str | None, limit: int) -> None:
+    """Of a settled directory."""
     from rangli.cli.directory import Settled
 
-    face = Face(lang, json=json)
-    told = Settled(directory).statement(account, limit)
-    if json:
+    if directory is None or account is None:
+        raise InputRefused(
+            "应写明哪本账的哪个账户:rangli statement DIR ACCOUNT,或 rangli statement ACCOUNT --programme NAME",
+            "say which account of which books: rangli statement DIR ACCOUNT, or rangli statement ACCOUNT --programme NAME",
+        )
+    told = Settled(Path(directory)).statement(account, limit)
+    if face.json:
         face.document({**told._asdict(), "entries": [entry._asdict() for entry in told.entries]})
     else:
         _show_statement(face, told)
@@ -112,11 +148,15 @@ def _show_statement(face: Face, told: Statement) -> None:
     """The entries between what the account held before and after them."""
     unit = face.words(*faces.UNIT_WORDS[told.unit])
     face.title(told.account, told.account)
-    left_out = told.entries_in_all - len(told.entries)
-    if left_out:
+    if told.entries_in_all is None or told.entries_in_all > len(told.entries):
+        of_zh, of_en = (
+            ("", "")
+            if told.entries_in_all is None
+            else (f"共 {faces.count(told.entries_in_all)} 笔,", f" of {faces.count(told.entries_in_all)}")
+        )
         face.line(
-            f"共 {faces.count(told.entries_in_all)} 笔,这里是最后 {len(told.entries)} 笔(--limit 0 为全部)",
-            f"the last {len(told.entries)} of {faces.count(told.entries_in_all)} entries (--limit 0 for all)",
+            f"{of_zh}这里是最后 {len(told.entries)} 笔(--limit 0 为全部)",
+            f"the last {len(told.entries)}{of_en} entries (--limit 0 for all)",
             "dim",
         )
         face.show("")
@@ -205,26 +245,57 @@ def _show_draw(face: Face, told: Draw) -> None:
 
 
 def export(
-    directory: Directory,
-    beancount: Annotated[
-        Path, typer.Option("--beancount", metavar="FILE", help="写成 beancount 文件 · the beancount file to write")
+    place: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DIR",
+            help="settle 写出的目录;有 --programme 时是新目录 · what settle wrote; with --programme, a new directory to write",
+        ),
     ],
+    programme: Annotated[
+        str | None, typer.Option("--programme", metavar="NAME", help="运行中的项目 · of a live programme")
+    ] = None,
+    form: Annotated[
+        Literal["csv", "parquet", "beancount"], typer.Option("--format", help="项目导出成什么 · what a programme is written as")
+    ] = "csv",
+    beancount: Annotated[
+        Path | None,
+        typer.Option(
+            "--beancount", metavar="FILE", help="结算目录写成 beancount 文件 · the beancount file to write of a settled directory"
+        ),
+    ] = None,
     orders: OrdersOption = None,
+    data: Data = None,
     json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """导出给 beancount · Export the books to an independent auditor.
+    """导出账本 · Export the books.
 
-    beancount 与我们没有一行共同的代码;导出后运行 bean-check。
+    项目的转账、余额、订单写进新目录,服务不必停;结算目录写成 beancount 文件,导出后运行 bean-check。
 
-    It shares no line of code with us; run its bean-check on the file.
+    A programme's transfers, balances and orders, while it runs; or what settle wrote, as a file for beancount's bean-check.
 
     例 Example: rangli export build/settled --beancount build/books.beancount
     """
+    face = Face(lang, json=json)
+    if programme is not None:
+        from rangli.cli.live import export_programme
+
+        export_programme(face, programme, place, form, data)
+    elif beancount is not None:
+        _export_settled(face, place, beancount, orders)
+    else:
+        raise InputRefused(
+            f"还缺要写的文件或项目:rangli export {place} --beancount FILE,或 rangli export {place} --programme 名称",
+            f"export what? rangli export {place} --beancount FILE, or rangli export {place} --programme NAME",
+        )
+
+
+def _export_settled(face: Face, directory: Path, beancount: Path, orders: Path | None) -> None:
+    """A settled directory as a beancount file."""
     from rangli.cli.directory import Settled, day_after
     from rangli.ledger import beancount_lines
 
-    face = Face(lang, json=json)
     settled = Settled(directory)
     path = settled.orders(orders)
     last = max((day.day for day in settled.claims.days), default="1970-01-01")
@@ -232,7 +303,7 @@ def export(
         made = _counted(settled.decisions(path), advance)
         lines = beancount_lines(made, settled.balances(), closing_on=day_after(last))
         _write_lines(beancount, lines)
-    if json:
+    if face.json:
         face.document({"file": str(beancount), "transfers": settled.claims.transfers})
         return
     face.line(

@@ -359,7 +359,7 @@ def _rejects(row: Ints, columns: dict[str, pa.Array], status: dict[str, Statuses
             places = np.setdiff1d(places, empty[_are_blank(columns, empty)])
         facts = row[places], _texts(columns["order_id"], places), _texts(columns[field], places), status[field][places]
         for place, order_id, text, why in zip(facts[0].tolist(), *facts[1:3], facts[3].tolist(), strict=True):
-            rejects.append(_rejected(place, order_id[:_SHOWN_LETTERS], field, text[:_SHOWN_LETTERS], why, bounds))
+            rejects.append(rejected(place, order_id[:_SHOWN_LETTERS], field, text[:_SHOWN_LETTERS], why, bounds))
     return rejects
 
 
@@ -371,7 +371,7 @@ def _are_blank(columns: dict[str, pa.Array], places: Ints) -> NDArray[np.bool_]:
     return blank
 
 
-def _rejected(row: int, order_id: str, field: str, text: str, status: int, bounds: str) -> Reject:
+def rejected(row: int, order_id: str, field: str, text: str, status: int, bounds: str) -> Reject:
     """Why a row is refused whose column holds this text."""
     if status == parse.OUT_OF_RANGE:
         return reject(row, order_id, field, f"{field}_out_of_range", value=text, other=bounds)

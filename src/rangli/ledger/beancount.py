@@ -52,13 +52,15 @@ class Leg(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What was booked together: an order, or a period closing."""
+    """What was booked together: an order, a refund, another request, or a period closing."""
 
     date: str
     """ISO, as 2026-01-05."""
     order_id: str | None
     """None for a period closing."""
     legs: Sequence[Leg]
+    kind: str = "order"
+    """What it is; unless it is an order, ``order_id`` is an id of its own."""
 
 
 def decisions(
@@ -124,8 +126,8 @@ def _transaction(decision: Decision, name_by_path: dict[str, str]) -> Iterator[s
     if decision.order_id is None:
         yield f'{decision.date} * "period closing"'
     else:
-        yield f'{decision.date} * "order"'
-        yield f'  order: "{_escaped(decision.order_id)}"'
+        yield f'{decision.date} * "{decision.kind}"'
+        yield f'  {"order" if decision.kind == "order" else "id"}: "{_escaped(decision.order_id)}"'
     for leg in decision.legs:
         amount = six_decimals(leg.amount_micro)
         yield f"  {name_by_path[leg.source]} -{amount} {leg.unit}"

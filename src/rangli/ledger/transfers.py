@@ -117,9 +117,12 @@ class Transfers(NamedTuple):
 
     def first(self, count: int) -> Transfers:
         """The first ``count`` rows, as views."""
-        return Transfers(
-            self.order[:count], self.source[:count], self.destination[:count], self.amount[:count], self.code[:count]
-        )
+        return self.part(0, count)
+
+    def part(self, start: int, stop: int) -> Transfers:
+        """The rows from ``start`` to before ``stop``, as views."""
+        some = slice(start, stop)
+        return Transfers(self.order[some], self.source[some], self.destination[some], self.amount[some], self.code[some])
 
 
 def concatenated(parts: list[Transfers]) -> Transfers:

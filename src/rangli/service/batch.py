@@ -1,0 +1,580 @@
+"""One commit of the settler: requests in, decisions made on the standing, what to write, and the answers.
+
+Orders in a row are decided together, as columns; everything else one by one. A repeated id is answered from the journal, or from
+this very batch. A refusal leaves no trace; one that is known only after names were numbered (a limit of the books)
+or after a release that came before the order is named in ``trace``, and the settler decides the batch again without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from rangli.errors import (
+    FieldRefused,
+    HeldOrder,
+    OrderNotFound,
+    OrderRefused,
+    PlanFaulty,
+    RangliError,
+)
+from rangli.files.reasons import reject
+from rangli.money import BP_PER_ONE, MICRO_PER_FEN, mul_div, parse_yuan, print_yuan
+from rangli.plan import check, compile_plan
+from rangli.service.asked import conflict, facts_of, id_fault, numbers_of
+from rangli.service.clock import MICRO_PER_SECOND, rfc3339
+from rangli.service.facts import asked_facts
+from rangli.service.orders import Checked, digest, unreadable_field
+from rangli.service.orders import check as check_orders
+from rangli.service.recovery import Recovered
+from rangli.service.replay import settled_of
+from rangli.service.requests import (
+    ActivationRequest,
+    ClosingRequest,
+    InjectionRequest,
+    OrderRequest,
+    RefundRequest,
+    Request,
+    SaleRequest,
+    id_of,
+)
+from rangli.service.standing import Asked, OrderRows, Written
+from rangli.service.views import Answer
+from rangli.settle import SETTLED, STATUS_NAMES
+from rangli.store import journal, rows
+from rangli.store.database import Connection
+from rangli.store.journal import Appender, Row
+from rangli.store.keys import hash_of, hashes_of
+from rangli.store.programmes import PlanRow, ProgrammeRow, add_plan
+from rangli.store.rows import Ints
+
+KIND: Final[dict[type[Request], int]] = {
+    OrderRequest: rows.ORDER,
+    RefundRequest: rows.REFUND,
+    SaleRequest: rows.SALE,
+    InjectionRequest: rows.INJECTION,
+    ClosingRequest: rows.CLOSING,
+    ActivationRequest: rows.ACTIVATION,
+}
+STREAM_ROWS: Final = 2_000
+"""Orders decided while the rows of those before them are on their way."""
+KIND_OF_ROW: Final = {**{kind: rows.KIND_NAMES[kind] for kind in KIND.values()}, rows.CANCELLATION: "refund"}
+
+
+class Held(NamedTuple):
+    """An order captured and not yet settled."""
+
+    order_id: str
+    sequence: int
+    plan: int
+    captured_at: int
+    due_at: int | None
+    """None: it was cancelled."""
+    request: str
+
+
+class Batch:
+    """Requests that are committed together."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        programme: ProgrammeRow,
+        recovered: Recovered,
+        now: int,
+        barred: dict[int | str, RangliError],
+        to: Appender,
+    ) -> None:
+        self.written = Written()
+        self.answers: list[Answer | RangliError] = []
+        self.trace: dict[int | str, RangliError] = {}
+        """Refusals that were not known in time, by the request's place, or of a held order by its id."""
+        self.orders_settled = 0
+        self.hashes = np.zeros(0, np.int64)
+        self._connection = connection
+        self._programme = programme
+        self._recovered = recovered
+        self._standing = recovered.standing
+        self._now = now
+        self._barred = barred
+        self._to = to
+        self._streamed = 0
+        """Blocks of ``written.data`` that are on their way."""
+        self._first = self._standing.position + 1
+        self._holders = len(self._standing.programme.accounts)
+        self._names = recovered.names
+        self._here: dict[tuple[int, str], tuple[bytes, int, Request]] = {}
+        """Ids of this batch: digest, place in ``answers``, and what was asked."""
+        self._key_hashes: list[Ints] = []
+        self._refunded: dict[int, tuple[int, int, list[int]]] = {}
+        self._plans: list[PlanRow] = []
+        self._captured: dict[str, Held] = {}
+        self._done_holds: list[str] = []
+
+    @property
+    def changes(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(self.written.data or self._captured)
+
+    # ------------------------------------------------------------ deciding
+
+    def due(self) -> list[Held]:
+        """Held orders whose hold has passed, in the order of capture."""
+        if not self._programme.hold_seconds:
+            return []
+        cursor = self._connection.execute(
+            "SELECT order_id, sequence, plan, captured_at, due_at, request FROM held"
+            " WHERE programme = %s AND due_at <= %s ORDER BY due_at, sequence LIMIT 20000",
+            [self._programme.number, self._now],
+        )
+        return [Held(*row) for row in cursor]
+
+    def decide(self, requests: Sequence[Request]) -> None:
+        """All of them, in order; first the held orders whose time has come."""
+        self._settle_due()
+        self.answers = [_PENDING] * len(requests)
+        for kind, group in groupby(range(len(requests)), key=lambda i: type(requests[i])):
+            places = list(group)
+            if kind is OrderRequest:
+                self._orders(places[0], requests[places[0] : places[-1] + 1])  # type: ignore[arg-type]  # all of one type
+            else:
+                for i in places:
+                    self.answers[i] = self._other(i, requests[i])
+        if self._key_hashes:
+            self.hashes = np.concatenate(self._key_hashes)
+
+    def _orders(self, start: int, some: Sequence[OrderRequest]) -> None:
+        """Orders one after another, the first of them request ``start``: those that can be decided together are."""
+        terms = self._standing.plans[self._standing.plan].terms
+        checked = check_orders(some, (terms.concession_bp_min, terms.concession_bp_max))
+        hashes = hashes_of(rows.ORDER, checked.key_ends, checked.keys)
+        known = self._recovered.keys.find(hashes)
+        run: list[int] = []
+        for i, request in enumerate(some):
+            place = start + i
+            fault = self._barred.get(place) or checked.refusals.get(i)
+            if fault is not None and not _is_of_this_plan(fault):
+                self.answers[place] = fault
+                continue
+            identity = (rows.ORDER, request.order_id)
+            if identity in self._here:
+                run = self._flush(run, checked, start, hashes)
+            again = self._here.get(identity)  # gone if it was refused
+            if again is not None:
+                self.answers[place] = self._repeated_here(request, again, checked.digests[i])
+                continue
+            if known[i] or self._programme.hold_seconds:
+                self.answers[place] = self._known_order(request, checked.digests[i], fault, is_known=bool(known[i]))
+                if self.answers[place] is not _PENDING:
+                    continue
+            if fault is not None:
+                self.answers[place] = fault
+                continue
+            self._here[identity] = (checked.digests[i], place, request)
+            if checked.facts[i, 3]:
+                run = self._flush(run, checked, start, hashes)
+                fault = self._names.fault(request) or self._voucher_fault(self._standing.plan, request, checked, i)
+                if fault is not None:
+                    self.answers[place] = fault
+                    del self._here[identity]
+                    continue
+                self._flush([i], checked, start, hashes)
+            else:
+                run.append(i)
+        self._flush(run, checked, start, hashes)
+
+    def _flush(self, run: list[int], checked: Checked, start: int, hashes: Ints) -> list[int]:
+        """Settle a run of orders under the active plan; an empty run to go on with."""
+        if not run:
+            return []
+        requests = checked.requests if len(run) == len(checked.requests) else [checked.requests[i] for i in run]
+        holders = len(self._standing.programme.accounts)
+        party, refusals = self._names.party(requests)
+        good = [k for k in range(len(run)) if k not in refusals] if refusals else range(len(run))
+        for k, fault in refusals.items():
+            self.answers[start + run[k]] = fault
+            self._here.pop((rows.ORDER, requests[k].order_id), None)
+        if not good:
+            return []
+        chosen = np.array([run[k] for k in good], np.int64)
+        parties = party[list(good)] if refusals else party
+        for at in range(0, len(chosen), STREAM_ROWS):
+            some = chosen[at : at + STREAM_ROWS]
+            orders = _order_rows(checked, some, parties[at : at + STREAM_ROWS], self._now)
+            first = self._standing.position + 1
+            status, positions = self._standing.orders(self._standing.plan, orders, self.written)
+            if len(chosen) > STREAM_ROWS:
+                self._stream()
+            self._answer_orders(checked, some, start, status, positions)
+            if self._has_traces(holders, first, status):
+                refused = (some[status != SETTLED] + start).tolist()
+                self.trace |= {place: fault for place in refused if isinstance(fault := self.answers[place], RangliError)}
+            self._note_keys(first, positions[status == SETTLED], hashes[some[status == SETTLED]])
+            self.orders_settled += int((status == SETTLED).sum())
+        return []
+
+    def _stream(self) -> None:
+        """Send what has been written since the last time."""
+        if not self._streamed:
+            self._to.begin()
+        self._to.stream(self._first, self.written.data[self._streamed :])
+        self._streamed = len(self.written.data)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether a transaction is open for it."""
+        return self._streamed > 0
+
+    def _has_traces(self, holders: int, first: int, status: np.ndarray) -> bool:
+        """Whether orders with these statuses left more than their decisions: names, or a release that came before one of them."""
+        made = self._standing.position + 1 - first
+        return len(self._standing.programme.accounts) > holders or made > int((status == SETTLED).sum())
+
+    def _answer_orders(self, checked: Checked, chosen: Ints, start: int, status: np.ndarray, positions: Ints) -> None:
+        """An answer for each order of a run."""
+        at, first, done = rfc3339(self._now), self._first, self.written.hashes
+        for i, why, position in zip(chosen.tolist(), status.tolist(), positions.tolist(), strict=True):
+            order_id = checked.requests[i].order_id
+            if why == SETTLED:
+                self.answers[start + i] = Answer(order_id, "order", "done", position, at, done[position - first].hex())
+                continue
+            self.answers[start + i] = _refused(order_id, why, int(checked.facts[i, 1]))
+            self._here.pop((rows.ORDER, order_id), None)
+
+    def _note_keys(self, first: int, positions: Ints, hashes: Ints) -> None:
+        """Keep the hashes of the decisions made since ``first``, 0 for those that nobody asked for."""
+        made = np.zeros(self._standing.position + 1 - first, np.int64)
+        made[positions - first] = hashes
+        self._key_hashes.append(made)
+        self._recovered.keys.add(made, first)
+
+    def _voucher_fault(self, plan: int, request: OrderRequest, checked: Checked, i: int) -> RangliError | None:
+        """Why vouchers cannot pay this order under this plan, known before anything is numbered.
+
+        A release that comes before the order may bring its consumer vouchers; then only the engine can say.
+        """
+        paid_fen, used_fen, day = (int(checked.facts[i, k]) for k in (1, 3, 4))
+        compiled, programme = self._standing.plans[plan], self._standing.programme
+        most = mul_div(paid_fen, compiled.terms.offset_bp, BP_PER_ONE)
+        held = programme.vouchers_of(self._names.find("consumer", request.consumer))
+        if used_fen <= most and (used_fen * MICRO_PER_FEN <= held or programme.release_before(compiled, day)):
+            return None
+        code = "vouchers_over_limit" if used_fen > most else "vouchers_short"
+        reason = reject(0, request.order_id, "voucher", code, value=print_yuan(used_fen), other=print_yuan(most))
+        return OrderRefused("voucher", code, reason.zh, reason.en)
+
+    # ------------------------------------------------------------ repeated
+
+    def _known_order(
+        self, request: OrderRequest, asked: bytes, fault: RangliError | None, *, is_known: bool
+    ) -> Answer | RangliError:
+        """The answer of an order whose id has been used, or that is held from now on; _PENDING when it is to be settled.
+
+        fault : why it would be refused under today's plan, if its id is new
+        """
+        if is_known:
+            again = self._known(rows.ORDER, request.order_id, asked, request)
+            if again is not None:
+                return again
+        if not self._programme.hold_seconds:
+            return _PENDING
+        held = self._held(request.order_id)
+        if held is None:
+            fault = fault or self._names.fault(request)
+            return fault if fault is not None else self._hold(request)
+        before = msgspec.json.decode(held.request, type=OrderRequest)
+        return conflict(request.order_id, facts_of(request), facts_of(before)) or self._held_answer(held)
+
+    def _known(self, kind: int, key: str, asked: bytes, request: Request) -> Answer | RangliError | None:
+        """The first answer to this id, or the refusal of other facts; None when the id is new."""
+        candidates = self._recovered.keys.candidates(hash_of(kind, key))
+        found = journal.read(self._connection, self._programme.number, candidates) if candidates else {}
+        for row in found.values():
+            if row.key == key and _namespace(row.kind) == kind:
+                if bytes(row.request) != asked:
+                    fault = conflict(key, facts_of(request), self._asked_before(row, request))
+                    if fault is not None:
+                        return fault
+                digest_hex = bytes(row.hash).hex()
+                return Answer(key, KIND_OF_ROW[row.kind], _status(row), row.position, rfc3339(row.at), digest_hex, repeated=True)
+        return None
+
+    def _asked_before(self, row: Row, request: Request) -> dict[str, str]:
+        """What the id of this request was used for, as ``facts_of`` has it."""
+        before = asked_facts(self._standing, self._connection, self._programme.number, row)
+        if isinstance(request, RefundRequest):  # its row says what "all the rest" came to, and not which held order was cancelled
+            order_id, amount = before.setdefault("order_id", request.order_id), before["amount"]
+            written = {digest(rows.REFUND, row.key, order_id, fen): text for fen, text in ((parse_yuan(amount), amount), (0, ""))}
+            if bytes(row.request) in written:
+                before["amount"] = written[bytes(row.request)]
+            else:
+                before["order_id"] = ""
+        return before
+
+    def _repeated_here(self, request: Request, again: tuple[bytes, int, Request], asked: bytes) -> Answer | RangliError:
+        """The same for an id of this batch."""
+        digest_before, place, before = again
+        first = self.answers[place]
+        fault = None if digest_before == asked else conflict(id_of(request), facts_of(request), facts_of(before))
+        if fault is not None:
+            return fault
+        return first if isinstance(first, RangliError) else msgspec.structs.replace(first, repeated=True)
+
+    # ------------------------------------------------------------ all but orders
+
+    def _other(self, place: int, request: Request) -> Answer | RangliError:
+        """A refund, a sale, an injection, a closing or an activation."""
+        fault = self._barred.get(place) or unreadable_field(request) or id_fault(request)
+        if fault is not None:
+            return fault
+        kind = KIND[type(request)]
+        try:
+            facts = numbers_of(request)
+            asked = digest(kind, id_of(request), *facts)
+            again = self._here.get((kind, id_of(request)))
+            if again is not None:
+                return self._repeated_here(request, again, asked)
+            known = self._known(kind, id_of(request), asked, request)
+            if known is not None:
+                return known
+            first = self._standing.position + 1
+            status = self._make(request, facts, Asked(self._now, id_of(request), asked))
+        except RangliError as refused:
+            return refused
+        position = self._standing.position
+        self._note_keys(first, np.array([position]), np.array([hash_of(kind, id_of(request))]))
+        self._here[kind, id_of(request)] = (asked, place, request)
+        digest_hex = self.written.hashes[position - self._first].hex()
+        return Answer(id_of(request), rows.KIND_NAMES[kind], status, position, rfc3339(self._now), digest_hex)
+
+    def _make(self, request: Request, facts: tuple[str | int, ...], asked: Asked) -> str:
+        """The decision; its status. Raises the refusal."""
+        standing = self._standing
+        if isinstance(request, RefundRequest):
+            return self._refund(request, facts, asked)
+        if isinstance(request, SaleRequest):
+            holder = self._names.find("consumer", request.consumer)
+            if holder < 0:
+                raise FieldRefused(
+                    "consumer", f"没有会员 {request.consumer[:60]!r}", f"there is no member {request.consumer[:60]!r}"
+                )
+            standing.sell(holder, int(facts[1]), asked, self.written)
+        elif isinstance(request, InjectionRequest):
+            standing.inject(int(facts[0]), asked, self.written)
+        elif isinstance(request, ClosingRequest):
+            standing.close(int(facts[0]), asked, self.written)
+        else:
+            assert isinstance(request, ActivationRequest)
+            self._activate(request, asked)
+        return "done"
+
+    def _activate(self, request: ActivationRequest, asked: Asked) -> None:
+        plan, problems = check(request.plan)
+        if plan is None:
+            raise PlanFaulty(problems)
+        compiled = compile_plan(plan)
+        number = max(self._standing.plans) + 1
+        self._standing.plans[number] = compiled
+        try:
+            self._standing.activate(number, asked, self.written)
+        except RangliError:
+            del self._standing.plans[number]
+            raise
+        self._plans.append(PlanRow(number, plan.name, compiled.version, request.plan))
+
+    def _refund(self, request: RefundRequest, facts: tuple[str | int, ...], asked: Asked) -> str:
+        """Of a settled order, or of one that is held, which cancels it."""
+        row = self._order_row(request.order_id)
+        if row is None:
+            return self._cancel(request, facts, asked)
+        standing = self._standing
+        order = settled_of(standing, row)
+        before = self._refunded.get(order.number) or journal.refunded(self._connection, self._programme.number, order.number)
+        closed = self._closed_lot(order.number)
+        order.refunded_fen, order.received_fen, positions = before or (0, -1, [])
+        if order.received_fen < 0 and closed is not None:
+            order.received_fen = closed
+        fen = int(facts[1]) or order.paid_fen - order.refunded_fen
+        standing.refund(order, row.position, row.plan, fen, asked, self.written)
+        self._refunded[order.number] = (order.refunded_fen, order.received_fen, [*positions, standing.position])
+        return "done"
+
+    def _closed_lot(self, number: int) -> int | None:
+        """What an order's lot had received when it closed, None while it is open."""
+        for closed in reversed(self.written.closed):
+            found = np.flatnonzero(closed[:, 0] == number)
+            if len(found):
+                return int(closed[found[0], 5])
+        there = journal.lots(self._connection, self._programme.number, [number]).get(number)
+        return None if there is None else there[1]
+
+    def _order_row(self, order_id: str) -> Row | None:
+        """The journal's row of a settled order, of this batch too."""
+        here = [
+            position for position in self._recovered.keys.candidates(hash_of(rows.ORDER, order_id)) if position >= self._first
+        ]
+        for data in self.written.data if here else ():
+            for row in (Row(*values) for values in rows.rows_of(data)):
+                if row.kind == rows.ORDER and row.key == order_id:
+                    return row
+        candidates = self._recovered.keys.candidates(hash_of(rows.ORDER, order_id))
+        for row in journal.read(self._connection, self._programme.number, candidates).values() if candidates else ():
+            if row.kind == rows.ORDER and row.key == order_id:
+                return row
+        return None
+
+    # ------------------------------------------------------------ holds
+
+    def _held(self, order_id: str) -> Held | None:
+        """A captured order that is not settled."""
+        if order_id in self._captured:
+            return self._captured[order_id]
+        row = self._connection.execute(
+            "SELECT order_id, sequence, plan, captured_at, due_at, request FROM held WHERE programme = %s AND order_id = %s",
+            [self._programme.number, order_id],
+        ).fetchone()
+        return None if row is None else Held(*row)
+
+    def _hold(self, request: OrderRequest) -> Answer:
+        """Capture an order, to be settled when its hold has passed."""
+        due = self._now + self._programme.hold_seconds * MICRO_PER_SECOND
+        held = Held(request.order_id, 0, self._standing.plan, self._now, due, _held_text(request))
+        self._captured[request.order_id] = held
+        return msgspec.structs.replace(self._held_answer(held), repeated=False)
+
+    def _held_answer(self, held: Held) -> Answer:
+        """The answer of an order that is held, or was cancelled."""
+        if held.due_at is None:
+            return Answer(held.order_id, "order", "cancelled", None, rfc3339(held.captured_at), "", repeated=True)
+        return Answer(
+            held.order_id, "order", "held", None, rfc3339(held.captured_at), "", settles_at=rfc3339(held.due_at), repeated=True
+        )
+
+    def _cancel(self, request: RefundRequest, facts: tuple[str | int, ...], asked: Asked) -> str:
+        """A refund inside the hold. Raises OrderNotFound, or HeldOrder for a part of it or for the second one."""
+        held = self._held(request.order_id)
+        if held is None:
+            raise OrderNotFound(f"没有订单 {request.order_id[:60]!r}", f"there is no order {request.order_id[:60]!r}")
+        if held.due_at is None:
+            raise HeldOrder(f"订单 {request.order_id} 已取消", f"the order {request.order_id} has been cancelled")
+        paid_fen = parse_yuan(msgspec.json.decode(held.request, type=OrderRequest).amount)
+        if int(facts[1]) not in (0, paid_fen):
+            raise HeldOrder(
+                f"订单 {request.order_id} 还在冻结期内,只能全额退款({print_yuan(paid_fen)} 元);"
+                f"部分退款请待其结算({rfc3339(held.due_at)})之后",
+                f"the order {request.order_id} is still held and can only be refunded whole ({print_yuan(paid_fen)} yuan);"
+                f" refund a part of it after it settles at {rfc3339(held.due_at)}",
+            )
+        self._standing.cancel(held.plan, paid_fen, asked, self.written)
+        self._captured[held.order_id] = held._replace(due_at=None)
+        return "cancelled"
+
+    def _settle_due(self) -> None:
+        """Held orders whose hold has passed, each under the plan that it was captured under."""
+        due = self.due()
+        for plan, group in groupby(due, key=lambda held: held.plan):
+            some = list(group)
+            requests = [msgspec.json.decode(held.request, type=OrderRequest) for held in some]
+            terms = self._standing.plans[plan].terms
+            checked = check_orders(requests, (terms.concession_bp_min, terms.concession_bp_max))
+            hashes = hashes_of(rows.ORDER, checked.key_ends, checked.keys)
+            for i in range(len(some)):  # one by one: vouchers may have been spent since it was captured
+                fault = checked.refusals.get(i) or self._barred.get(some[i].order_id)
+                if fault is None and checked.facts[i, 3]:
+                    fault = self._voucher_fault(plan, requests[i], checked, i)
+                if fault is not None:
+                    self._captured[some[i].order_id] = some[i]._replace(due_at=None)
+                    continue
+                holders, first = len(self._standing.programme.accounts), self._standing.position + 1
+                party, _ = self._names.party([requests[i]])
+                orders = _order_rows(checked, np.array([i]), party, self._now)
+                status, positions = self._standing.orders(plan, orders, self.written)
+                if status[0] == SETTLED:
+                    self._note_keys(first, positions, hashes[[i]])
+                    self.orders_settled += 1
+                    self._done_holds.append(some[i].order_id)
+                    continue
+                self._captured[some[i].order_id] = some[i]._replace(due_at=None)
+                if self._has_traces(holders, first, status):
+                    self.trace[some[i].order_id] = _refused(some[i].order_id, int(status[0]), int(checked.facts[i, 1]))
+
+    # ------------------------------------------------------------ writing
+
+    def store(self) -> None:
+        """Everything, in one transaction."""
+        to, number, connection = self._to, self._programme.number, self._to.connection
+        if not self._streamed:
+            to.begin()
+        if len(self.written.data) > self._streamed:
+            to.stream(self._first, self.written.data[self._streamed :])
+        if self.written.data:
+            to.finish()
+        for plan in self._plans:
+            add_plan(connection, number, plan)
+        new = self._standing.programme.accounts.holders[self._holders :]
+        if new:
+            to.holders(self._holders, self._first, new)
+        if self.written.closed:
+            to.lots(np.concatenate(self.written.closed))
+        for order, (refunded, received, positions) in self._refunded.items():
+            connection.execute(
+                "INSERT INTO refunded VALUES (%s, %s, %s, %s, %s) ON CONFLICT (programme, number) DO UPDATE"
+                " SET refunded_fen = excluded.refunded_fen, received_fen = excluded.received_fen, positions = excluded.positions",
+                [number, order, refunded, received, positions],
+            )
+        for held in self._captured.values():
+            connection.execute(
+                "INSERT INTO held (programme, order_id, plan, captured_at, due_at, request) VALUES (%s, %s, %s, %s, %s, %s)"
+                " ON CONFLICT (programme, order_id) DO UPDATE SET due_at = excluded.due_at",
+                [number, held.order_id, held.plan, held.captured_at, held.due_at, held.request],
+            )
+        if self._done_holds:
+            connection.execute("DELETE FROM held WHERE programme = %s AND order_id = ANY(%s)", [number, self._done_holds])
+        to.commit()
+
+
+_PENDING: Final = Answer("", "", "pending", None, "", "")
+"""In the place of an answer that is still to come; told by identity."""
+
+
+def _order_rows(checked: Checked, chosen: Ints, party: np.ndarray, now: int) -> OrderRows:
+    """The chosen orders as the standing takes them."""
+    count = len(chosen)
+    if count == len(checked.requests):
+        ends, keys = checked.key_ends, checked.keys
+        request = np.frombuffer(b"".join(checked.digests), np.uint8).reshape(-1, 32)
+    else:
+        begin, stop = checked.key_ends[chosen], checked.key_ends[chosen + 1]
+        ends = np.zeros(count + 1, np.int64)
+        np.cumsum(stop - begin, out=ends[1:])
+        keys = checked.keys[np.repeat(begin - ends[:-1], stop - begin) + np.arange(int(ends[-1]))]
+        request = np.frombuffer(b"".join([checked.digests[i] for i in chosen.tolist()]), np.uint8).reshape(-1, 32)
+    return OrderRows(np.full(count, now, np.int64), ends, keys, request, checked.facts[chosen], np.ascontiguousarray(party))
+
+
+def _refused(order_id: str, why: int, paid_fen: int) -> OrderRefused:
+    """The engine's refusal of an order."""
+    field = "voucher" if STATUS_NAMES[why].startswith("voucher") else "amount"
+    reason = reject(0, order_id, field, STATUS_NAMES[why], value=print_yuan(paid_fen))
+    return OrderRefused(field, STATUS_NAMES[why], reason.zh, reason.en)
+
+
+def _is_of_this_plan(fault: RangliError) -> bool:
+    """Whether a refusal may be today's plan's alone: the same order may have been settled or captured under another version."""
+    return isinstance(fault, FieldRefused) and fault.field == "concession"
+
+
+def _namespace(kind: int) -> int:
+    return rows.REFUND if kind == rows.CANCELLATION else kind
+
+
+def _status(row: Row) -> str:
+    return "cancelled" if row.kind == rows.CANCELLATION else "done"
+
+
+def _held_text(request: OrderRequest) -> str:
+    return msgspec.json.encode(request).decode()

@@ -1,0 +1,273 @@
+"""A programme as it stands after a decision: engine, balances, the accounts' last positions, and the hash of its journal.
+
+The settler lets it go forward with what is asked, ``replay`` with what the journal says; both write the same rows, to the byte.
+
+    orders, refunds, … ──▶ Standing ──▶ Written: rows of the journal, closed lots ──▶ COPY (settler) or comparison (replay)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rangli.engine.draw import siphash_strings
+from rangli.ledger import Books
+from rangli.ledger.accounts import POCKETS
+from rangli.ledger.transfers import Transfers, concatenated
+from rangli.plan import CompiledPlan
+from rangli.plan.terms import ORDER_PARTIES
+from rangli.settle import SETTLED, Chunk, Orders, Programme, Settled
+from rangli.store import rows
+from rangli.store.rows import HASH_BYTES, LEGS_MAX, Bytes, Decisions, Ints
+
+GENESIS: Final = bytes(HASH_BYTES)
+"""The hash before the first decision."""
+POSITION_MAX: Final = 2**31 - 1
+NO_REQUEST: Final = bytes(HASH_BYTES)
+"""Of a decision that nobody asked for."""
+
+
+class OrderRows(NamedTuple):
+    """Orders to settle, checked and with their parties resolved, as columns."""
+
+    at: Ints
+    key_ends: Ints
+    keys: Bytes
+    request: Bytes
+    facts: Ints
+    """(n, 6) as rows.FACTS[ORDER]; the number is written by ``orders``."""
+    party: NDArray[np.int32]
+
+
+class Asked(NamedTuple):
+    """Of one decision: when it is made, and who asked."""
+
+    at: int
+    key: str = ""
+    request: bytes = NO_REQUEST
+
+
+@dataclass
+class Written:
+    """What decisions wrote, until it is stored or compared."""
+
+    data: list[Bytes] = field(default_factory=list)
+    closed: list[Ints] = field(default_factory=list)
+    moved: list[tuple[int, Transfers, Ints]] = field(default_factory=list)
+    """(first position, legs, their ends): what balances and last positions go forward by."""
+    hashes: list[bytes] = field(default_factory=list)
+    refunded: list[tuple[int, int, int, int]] = field(default_factory=list)
+    """(order number, refunded in all, received by its lot, position) after each refund."""
+
+
+class Standing:
+    """One programme after ``position`` decisions."""
+
+    def __init__(self, number: int, programme: Programme, plans: dict[int, CompiledPlan]) -> None:
+        self.number = number
+        self.programme = programme
+        self.plans = plans
+        self.plan = 0
+        """The active plan's number; 0 before the first activation."""
+        self.books = Books()
+        self.last = np.zeros(0, np.int32)
+        """By account, the last decision that touched it."""
+        self.position = 0
+        self.head = GENESIS
+        self.engine_seconds: float = 0
+        """Time spent in the engine."""
+
+    # ------------------------------------------------------------ decisions
+
+    def activate(self, plan: int, asked: Asked, out: Written) -> None:
+        """A version of the plan takes over. Raises PlanUnfit."""
+        self.programme.adopt(self.plans[plan])
+        self.plan = plan
+        self._one(rows.ACTIVATION, plan, asked, (plan,), (), None, out)
+
+    def orders(self, plan: int, orders: OrderRows, out: Written) -> tuple[NDArray[np.uint8], Ints]:
+        """Settle orders under a plan; the status of each, and its position (0: refused)."""
+        self.programme.adopt(self.plans[plan])
+        count = len(orders.at)
+        status = np.zeros(count, np.uint8)
+        before = self.programme.order_count
+        parts: list[Transfers] = []
+        releases: list[tuple[int, Chunk]] = []
+        closed = []
+        engine_orders = self._engine_orders(orders)
+        started = perf_counter()
+        for chunk in self.programme.run(engine_orders, status):
+            if chunk.released is not None:
+                releases.append((chunk.settled[0], chunk._replace(transfers=concatenated([chunk.transfers]))))
+            elif len(chunk.transfers.code):
+                parts.append(concatenated([chunk.transfers]))
+            if len(chunk.closed):
+                closed.append(chunk.closed.copy())
+        self.engine_seconds += perf_counter() - started
+        out.closed += closed
+        settled = status == SETTLED
+        orders.facts[:, 0] = before + np.cumsum(settled) - 1
+        legs = concatenated(parts) if parts else Transfers.empty(0)
+        ends = np.zeros(count + 1, np.int64)
+        np.cumsum(np.bincount(legs.order, minlength=count), out=ends[1:])
+        positions = np.zeros(count, np.int64)
+        start = 0
+        for upto, release in releases:
+            self._order_rows(plan, orders, slice(start, upto), settled, legs, ends, positions, out)
+            self._release_rows(plan, release, int(orders.at[upto]), out)
+            start = upto
+        self._order_rows(plan, orders, slice(start, count), settled, legs, ends, positions, out)
+        return status, positions
+
+    def refund(self, order: Settled, order_position: int, plan: int, fen: int, asked: Asked, out: Written) -> None:
+        """Refund a part of a settled order. Raises RefundTooLarge."""
+        self.programme.adopt(self.plans[plan])
+        before, received = order.refunded_fen, order.received_fen
+        chunk = self.programme.refund(order, fen)
+        facts = order_position, order.number, fen, before, received
+        self._one(rows.REFUND, plan, asked, facts, (order.consumer, order.merchant), chunk, out)
+        out.refunded.append((order.number, order.refunded_fen, order.received_fen, self.position))
+
+    def sell(self, consumer: int, points_micro: int, asked: Asked, out: Written) -> None:
+        """A member's points sold. Raises PointsShort."""
+        self.programme.adopt(self.plans[self.plan])  # an order's refund, or a look at one, may have left its plan there
+        chunk = self.programme.sell(self.programme.accounts.holders[consumer].name, points_micro)
+        self._one(rows.SALE, self.plan, asked, (points_micro,), (consumer,), chunk, out)
+
+    def inject(self, amount_micro: int, asked: Asked, out: Written) -> None:
+        """Funds into the pool. Raises LimitReached."""
+        self.programme.adopt(self.plans[self.plan])
+        chunk = self.programme.inject(amount_micro)
+        self._one(rows.INJECTION, self.plan, asked, (amount_micro,), (), chunk, out)
+
+    def close(self, day: int, asked: Asked, out: Written) -> int:
+        """Everything that is due before this day closes and is released; how many periods."""
+        self.programme.adopt(self.plans[self.plan])
+        periods = 0
+        for chunk in self.programme.close(day):
+            self._release_rows(self.plan, chunk, asked.at, out)
+            periods += 1
+        self._one(rows.CLOSING, self.plan, asked, (day,), (), None, out)
+        return periods
+
+    def cancel(self, plan: int, refund_fen: int, asked: Asked, out: Written) -> None:
+        """A held order is refunded before it was settled."""
+        self._one(rows.CANCELLATION, plan, asked, (refund_fen,), (), None, out)
+
+    # ------------------------------------------------------------ their rows
+
+    def _engine_orders(self, orders: OrderRows) -> Orders:
+        """The same orders as the engine takes them, with their keys for draws."""
+        facts = np.ascontiguousarray(orders.facts.T)
+        days, day_row = np.unique(facts[4], return_inverse=True)
+        keys = np.array([self.programme.sip_key(day) for day in days.tolist()], np.int64).reshape(-1, 2)
+        draw = np.empty(len(orders.at), np.int64)
+        siphash_strings(orders.key_ends.astype(np.int32), orders.keys, day_row.astype(np.int64), keys, draw)
+        return Orders(facts[1], facts[2], facts[3], facts[4], draw, orders.party)
+
+    def _order_rows(
+        self, plan: int, orders: OrderRows, part: slice, settled: NDArray[np.bool_], legs: Transfers, ends: Ints, positions: Ints,
+        out: Written,
+    ) -> None:  # fmt: skip
+        """Rows of those orders of a part of the batch that settled."""
+        some = np.flatnonzero(settled[part]) + part.start
+        if not len(some):
+            return
+        whole = len(some) == part.stop - part.start
+        first, stop = int(ends[some[0]]), int(ends[some[-1] + 1])
+        key_ends, keys = orders.key_ends, orders.keys
+        if whole:
+            key_ends = key_ends[part.start : part.stop + 1]
+        else:
+            keys = np.concatenate([keys[key_ends[i] : key_ends[i + 1]] for i in some])
+            key_ends = np.concatenate([[0], np.cumsum((key_ends[1:] - key_ends[:-1])[some])])
+        positions[some] = self.position + 1 + np.arange(len(some))
+        decisions = Decisions(
+            rows.ORDER, plan, orders.at[some], key_ends, keys, orders.request[some], orders.facts[some], orders.party[some],
+            legs.part(first, stop), np.append(ends[some], stop) - first,
+        )  # fmt: skip
+        self._write(decisions, out)
+
+    def _release_rows(self, plan: int, chunk: Chunk, at: int, out: Written) -> None:
+        """A period's release, in rows of at most LEGS_MAX legs."""
+        assert chunk.released is not None
+        legs = chunk.transfers
+        for part, start in enumerate(range(0, max(len(legs.code), 1), LEGS_MAX)):
+            some = legs.part(start, start + LEGS_MAX)
+            self._row(rows.RELEASE, plan, Asked(at), (*chunk.released, part), (), some, out)
+
+    def _one(
+        self, kind: int, plan: int, asked: Asked, facts: Sequence[int], party: Sequence[int], chunk: Chunk | None, out: Written
+    ) -> None:  # fmt: skip
+        """The row of a decision that is no order."""
+        legs = Transfers.empty(0) if chunk is None else concatenated([chunk.transfers])
+        if chunk is not None and len(chunk.closed):
+            out.closed.append(chunk.closed.copy())
+        self._row(kind, plan, asked, facts, party, legs, out)
+
+    def _row(
+        self, kind: int, plan: int, asked: Asked, facts: Sequence[int], party: Sequence[int], legs: Transfers, out: Written
+    ) -> None:  # fmt: skip
+        key = np.frombuffer(asked.key.encode(), np.uint8)
+        decisions = Decisions(
+            kind, plan, np.array([asked.at], np.int64), np.array([0, len(key)], np.int64), key,
+            np.frombuffer(asked.request, np.uint8).reshape(1, -1), np.array([facts], np.int64).reshape(1, -1),
+            np.array([party], np.int32).reshape(1, -1), legs, np.array([0, len(legs.code)], np.int64),
+        )  # fmt: skip
+        self._write(decisions, out)
+
+    def _write(self, decisions: Decisions, out: Written) -> None:
+        """Balances, last positions, position and hash go forward; the rows are written with their hashes."""
+        count = decisions.count_rows
+        assert self.position + count <= POSITION_MAX
+        self.books.fold(decisions.legs)
+        self.last = with_room(self.last, self.programme.holders * POCKETS)
+        data, ends = rows.encode(decisions, self.number, self.position + 1, self.last)
+        self.head = chain(data, ends.tolist(), self.head, out.hashes)
+        out.data.append(data)
+        out.moved.append((self.position + 1, decisions.legs, decisions.leg_ends))
+        self.position += count
+
+    @property
+    def order_parties(self) -> int:
+        """Width of OrderRows.party."""
+        return ORDER_PARTIES
+
+
+def chain(data: Bytes, ends: list[int], head: bytes, hashes: list[bytes]) -> bytes:
+    """Write each row's hash into its end and note it; the last one. A hash is of the one before and of the row without it."""
+    view = memoryview(data)  # type: ignore[arg-type]  # NumPy's arrays are buffers
+    sha256 = hashlib.sha256
+    start = ends[0]
+    for end in ends[1:]:
+        digest = sha256(head)
+        digest.update(view[start : end - HASH_BYTES])
+        head = digest.digest()
+        view[end - HASH_BYTES : end] = head
+        hashes.append(head)
+        start = end
+    return head
+
+
+def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
+    """The array with at least ``size`` entries, grown by doubling."""
+    if len(array) >= size:
+        return array
+    longer = np.zeros(max(size, 2 * len(array), 1024), np.int32)
+    longer[: len(array)] = array
+    return longer
+
+
+def publish(moved: Iterable[tuple[int, Transfers, Ints]], books: Books, last: NDArray[np.int32]) -> NDArray[np.int32]:
+    """Let published balances and last positions go forward by what was committed; the last positions, with room."""
+    for first, legs, ends in moved:
+        books.fold(legs)
+        last = with_room(last, len(books.balance))
+        rows.touch(legs.source, legs.destination, ends, first, last)
+    return last

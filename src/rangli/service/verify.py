@@ -1,0 +1,276 @@
+"""Verify: the whole journal decided again, and everything kept beside it compared. The first difference ends it.
+
+What is compared: every byte of every row and the chain of hashes; the digest of each order with the names in the register; closed
+lots, refunds, versions of the plan; and at every checkpoint on the way the state, balances and the accounts' last positions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from time import perf_counter
+from typing import NamedTuple, Self
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+from psycopg import sql
+
+from rangli.errors import Broken, ProgrammeNotFound
+from rangli.files.orders import NAMES
+from rangli.service.facts import party_name
+from rangli.service.orders import order_digest
+from rangli.service.recovery import add_holders, compiled, key_hashes, standing_of
+from rangli.service.replay import Replay
+from rangli.service.standing import Standing, Written
+from rangli.store import journal, programmes, rows
+from rangli.store.database import Connection, Database
+from rangli.store.programmes import ProgrammeRow
+from rangli.store.rows import HASH_BYTES, Bytes, Heads, Ints
+
+Progress = Callable[[int], None]
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """A journal that is what it should be."""
+
+    programme: str
+    since: int
+    position: int
+    orders: int
+    transfers: int
+    checkpoints: int
+    """Checkpoints met on the way."""
+    head: str
+    state_hash: str
+    seconds: float
+    engine_seconds: float
+    """Of these, the engine's: without reading, writing again, hashing and comparing."""
+
+
+class _Beside:
+    """What the journal implies about the tables beside it, gathered on the way."""
+
+    def __init__(self) -> None:
+        self.closed: list[Ints] = []
+        self.refunded: dict[int, tuple[int, int, list[int]]] = {}
+
+    def note(self, written: Written) -> None:
+        """The lots and refunds of a block."""
+        self.closed += [part[:, [0, 4, 5]] for part in written.closed]
+        for number, refunded_fen, received_fen, position in written.refunded:
+            positions = self.refunded.get(number, (0, 0, []))[2]
+            self.refunded[number] = (refunded_fen, received_fen, [*positions, position])
+
+
+def verify(database: Database, name: str, *, since: int = 0, progress: Progress | None = None) -> Verified:
+    """Decide everything again after the checkpoint at or before ``since`` (0: from the first decision).
+
+    progress : called with how many decisions are done
+    Raises Broken with the first difference, ProgrammeNotFound.
+    """
+    started = perf_counter()
+    with database.connect() as connection, database.connect() as reader:
+        _at_one_moment(reader, connection)
+        programme = _programme(connection, name)
+        plans = {plan.number: compiled(plan) for plan in programmes.plans(reader, programme.number)}
+        for plan in programmes.plans(reader, programme.number):
+            if plan.version != plans[plan.number].version or plan.name != plans[plan.number].plan.name:
+                raise Broken(
+                    0, f"方案 {plan.number} 的内容与其版本不符", f"the document of plan {plan.number} is not that of its version"
+                )
+        upto = journal.head(reader, programme.number)
+        _check_end(reader, programme.number, upto)
+        checkpoint = programmes.newest(reader, programme.number, since) if since else None
+        standing = standing_of(programme, plans, checkpoint)
+        if checkpoint is not None:
+            _check_standing(standing, checkpoint.state_hash)
+        else:
+            add_holders(standing, programmes.holders(reader, programme.number, -1, 0))
+        first, orders = standing.position, standing.programme.order_count
+        replay = Replay(standing, lambda position: journal.read(reader, programme.number, [position])[position])
+        beside, transfers, met = _Beside(), 0, 0
+        ids = _Ids.of(reader, programme.number, upto)
+        stops = [stop for stop in _checkpoints(reader, programme.number) if first < stop < upto]
+        for start, stop in zip([first, *stops], [*stops, upto], strict=True):
+            for data, ends, heads in _ahead(_blocks(connection, programme.number, start, stop)):
+                add_holders(standing, programmes.holders(reader, programme.number, standing.position, int(heads.position[-1])))
+                written = replay.feed(data, ends)
+                _check_digests(standing, data, heads)
+                _check_ids(ids, data, heads)
+                beside.note(written)
+                transfers += sum(len(legs.code) for _, legs, _ in written.moved)
+                if progress is not None:
+                    progress(len(heads.position))
+            if stop in stops:
+                met += _check_checkpoint(reader, standing)
+        replay.finish()
+        met += _check_checkpoint(reader, standing)
+        _check_beside(reader, programme.number, beside, first)
+        return Verified(
+            name, first, standing.position, standing.programme.order_count - orders, transfers, met, standing.head.hex(),
+            standing.programme.hash(), perf_counter() - started, standing.engine_seconds,
+        )  # fmt: skip
+
+
+def _at_one_moment(first: Connection, second: Connection) -> None:
+    """Let both see the database as it is now until they are closed, whatever the service writes meanwhile."""
+    for connection in (first, second):
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    row = first.execute("SELECT pg_export_snapshot()").fetchone()
+    assert row is not None
+    second.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(row[0]))
+
+
+def _programme(connection: Connection, name: str) -> ProgrammeRow:
+    for programme in programmes.programmes(connection):
+        if programme.name == name:
+            return programme
+    raise ProgrammeNotFound(f"没有项目 {name[:60]!r}", f"there is no programme {name[:60]!r}")
+
+
+def _blocks(connection: Connection, programme: int, after: int, upto: int) -> Iterator[tuple[Bytes, Ints, Heads]]:
+    """Rows with their heads. Raises Broken for a row of another form."""
+    position = after
+    for data, ends in journal.scan(connection, programme, after, upto):
+        heads = rows.decode_heads(data, ends)
+        if heads is None:
+            raise Broken(position + 1 + rows.well_formed(data, ends), "格式不对", "it has the wrong form")
+        position = int(heads.position[-1])
+        yield data, ends, heads
+    if position != upto:
+        raise Broken(position + 1, "缺失", "it is missing")
+
+
+def _ahead(blocks: Iterator[tuple[Bytes, Ints, Heads]]) -> Iterator[tuple[Bytes, Ints, Heads]]:
+    """The same blocks, read by a thread of its own while the last one is being decided."""
+    with ThreadPoolExecutor(1, "reading") as reader:
+        coming = reader.submit(next, blocks, None)
+        while (block := coming.result()) is not None:
+            coming = reader.submit(next, blocks, None)
+            yield block
+
+
+def _check_end(connection: Connection, programme: int, upto: int) -> None:
+    """That nothing is kept of decisions after the last one. Raises Broken."""
+    row = connection.execute(
+        """
+        SELECT greatest((SELECT max(position) FROM balances WHERE programme = %(number)s),
+                        (SELECT max(position) FROM checkpoint WHERE programme = %(number)s),
+                        (SELECT max(first + length(hashes) / 8 - 1) FROM key_block WHERE programme = %(number)s),
+                        (SELECT max(since) FROM holder WHERE programme = %(number)s))
+        """,
+        {"number": programme},
+    ).fetchone()
+    if row is not None and row[0] is not None and row[0] > upto:
+        raise Broken(
+            upto + 1, f"缺失:流水到此为止,而检查点、编号或账户持有人记到第 {row[0]} 条",
+            f"it is missing: the journal ends before it, and a checkpoint, an id or a holder is of decision {row[0]}",
+        )  # fmt: skip
+
+
+class _Ids(NamedTuple):
+    """What the blocks of ids say, by position. Where no block is, a start reads the journal."""
+
+    hash: Ints
+    is_kept: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, connection: Connection, programme: int, upto: int) -> Self:
+        """All of them."""
+        ids = cls(np.zeros(upto + 1, np.int64), np.zeros(upto + 1, np.bool_))
+        for first, hashes in programmes.key_blocks(connection, programme, upto):
+            ids.hash[first : first + len(hashes)] = hashes
+            ids.is_kept[first : first + len(hashes)] = True
+        return ids
+
+
+def _check_ids(ids: _Ids, data: Bytes, heads: Heads) -> None:
+    """That the blocks of ids hold those of these decisions. Raises Broken."""
+    wrong = np.flatnonzero(ids.is_kept[heads.position] & (ids.hash[heads.position] != key_hashes(data, heads)))
+    if len(wrong):
+        position = int(heads.position[wrong[0]])
+        raise Broken(position, "编号块中的编号与流水的不同", "its id is not the one in the block of ids")
+
+
+def _checkpoints(connection: Connection, programme: int) -> list[int]:
+    """Positions at which balances were kept."""
+    found = connection.execute("SELECT position FROM balances WHERE programme = %s ORDER BY position", [programme])
+    return [int(row[0]) for row in found]
+
+
+def _check_digests(standing: Standing, data: Bytes, heads: Heads) -> None:
+    """That the names in the register are those that were asked for."""
+    holders = standing.programme.accounts.holders
+    orders = np.flatnonzero(heads.kind == rows.ORDER)
+    text = data.tobytes()
+    names = []
+    for column, field in enumerate(NAMES):
+        numbers = heads.party[orders, column].tolist()
+        known = {number: party_name(field, holders[number]) if number >= 0 else "" for number in set(numbers)}
+        names.append([known[number] for number in numbers])
+    _, paid, bp, voucher, _, at = heads.facts[orders].T.tolist() if len(orders) else ([],) * 6
+    keys = [text[begin:end].decode() for begin, end in heads.key[orders].tolist()]
+    facts = zip(keys, at, paid, bp, voucher, zip(*names, strict=True), heads.request[orders].tolist(), strict=True)
+    for k, (key, instant, fen, rate, used, parties, start) in enumerate(facts):
+        if order_digest(key, instant, fen, rate, used, parties) != text[start : start + HASH_BYTES]:
+            raise Broken(
+                int(heads.position[orders[k]]),
+                "订单内容与提交时的摘要不符:某一方的名称或字段被改动",
+                "the order is not what was asked for: a party's name or a field was changed",
+            )
+
+
+def _check_standing(standing: Standing, state_hash: str) -> None:
+    """That a checkpoint holds the state whose hash it names."""
+    if standing.programme.hash() != state_hash:
+        raise Broken(standing.position, "检查点的状态与其哈希不符", "the checkpoint's state is not that of its hash")
+
+
+def _check_checkpoint(connection: Connection, standing: Standing) -> int:
+    """What was kept at this position against what came out; how many checkpoints that were."""
+    found = connection.execute(
+        "SELECT books, last FROM balances WHERE programme = %s AND position = %s", [standing.number, standing.position]
+    ).fetchone()
+    if found is None:
+        return 0
+    books, last = standing.books.freeze(), standing.last[standing.books.touched()].astype("<i4").tobytes()
+    if books != bytes(found[0]) or last != bytes(found[1]):
+        raise Broken(standing.position, "检查点的余额与重算的不同", "the checkpoint's balances are not those that come out")
+    kept = programmes.newest(connection, standing.number, standing.position)
+    if kept is not None and kept.position == standing.position:
+        names, state = standing.programme.freeze()
+        if (names, state, standing.head, standing.plan) != (kept.names, kept.state, kept.head, kept.plan):
+            raise Broken(standing.position, "检查点的状态与重算的不同", "the checkpoint's state is not the one that comes out")
+        _check_standing(standing, kept.state_hash)
+    return 1
+
+
+def _check_beside(connection: Connection, programme: int, beside: _Beside, since: int) -> None:
+    """Closed lots and refunds against their tables."""
+    closed = np.concatenate(beside.closed) if beside.closed else np.zeros((0, 3), np.int64)
+    closed = closed[np.argsort(closed[:, 0], kind="stable")]
+    there = journal.all_lots(connection, programme)
+    if since:
+        there = there[np.isin(there[:, 0], closed[:, 0])]
+    if not np.array_equal(closed, there):
+        common = min(len(closed), len(there))
+        differs = np.flatnonzero((closed[:common] != there[:common]).any(axis=1))
+        number = int((closed if len(closed) > common else there)[differs[0] if len(differs) else common - 1, 0]) if common else 0
+        raise Broken(
+            since,
+            f"第 {number} 号订单的排队记录与重算的不同",
+            f"the closed lot of order number {number} is not the one that comes out",
+        )
+    found = connection.execute(
+        "SELECT number, refunded_fen, received_fen, positions FROM refunded WHERE programme = %s", [programme]
+    )
+    kept_refunds = {number: (fen, received, list(positions)) for number, fen, received, positions in found}
+    for number, (fen, received, positions) in beside.refunded.items():
+        *kept_fen, kept_positions = kept_refunds.get(number, (0, 0, []))
+        if (*kept_fen, [position for position in kept_positions if position > since]) != (fen, received, positions):
+            raise Broken(
+                positions[0], f"第 {number} 号订单的退款记录不符", f"the refunds of order number {number} are not those recorded"
+            )
+    if not since and len(kept_refunds) != len(beside.refunded):
+        raise Broken(0, "退款记录多于流水", "there are more refunds recorded than the journal has")

@@ -1,0 +1,348 @@
+"""The journal in PostgreSQL: appending by binary COPY, reading back the very bytes, and walking down an account."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import Any, Final, NamedTuple, Self
+
+import numpy as np
+import psycopg
+from psycopg import Copy
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGconn
+
+from rangli.store.database import Connection
+from rangli.store.rows import COPY_HEAD, COPY_TAIL, Bytes, Ints, encode_lots
+
+PARTITION_BITS: Final = 22
+"""A partition holds 2**22 positions, of all programmes."""
+COLUMNS: Final = (
+    "programme, position, kind, plan, at, key, request, facts, party, source, destination, amount, code, source_before,"
+    " destination_before, hash"
+)
+BLOCK_ROWS: Final = 1 << 14
+ROOM: Final = 1 << 17
+"""More positions than one transaction takes."""
+_PARTITIONING: Final = 0x52414E48
+"""Advisory lock of whoever adds a partition."""
+
+
+class Row(NamedTuple):
+    """One decision as the database holds it."""
+
+    position: int
+    kind: int
+    plan: int
+    at: int
+    key: str
+    request: bytes
+    facts: list[int]
+    party: list[int]
+    source: list[int]
+    destination: list[int]
+    amount: list[int]
+    code: list[int]
+    hash: bytes
+
+
+_ROW: Final = ", ".join(Row._fields)
+
+
+# ---------------------------------------------------------------- writing
+
+
+def ensure_partition(connection: Connection, position: int) -> str:
+    """The partition of a position, made if it is not there; its name.
+
+    It is made apart and attached, which waits for nobody: ``CREATE TABLE … PARTITION OF`` would wait for every reader of the
+    journal, a backup say, and everyone else would wait behind it.
+    """
+    number = position >> PARTITION_BITS
+    name = f"journal_{number}"
+    if not _is_there(connection, name):
+        with connection.transaction():
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", [_PARTITIONING])
+            if not _is_there(connection, name):
+                low, high = number << PARTITION_BITS, (number + 1) << PARTITION_BITS
+                connection.execute(
+                    f"CREATE TABLE {name} (LIKE journal INCLUDING ALL)"
+                    " WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_scale_factor = 0.2)"
+                )
+                connection.execute(f"ALTER TABLE journal ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
+    return name
+
+
+def _is_there(connection: Connection, table: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", [table]).fetchone()
+    return row is not None and bool(row[0])
+
+
+class Appender:
+    """Appends to one programme's tables through one connection, in one transaction at a time.
+
+    ``stream`` may be called while decisions are still being made: a thread of its own hands the rows to the server, which reads
+    them on another processor meanwhile. Nothing is there for anyone before ``commit``.
+    """
+
+    def __init__(self, connection: Connection, programme: int) -> None:
+        self._connection = connection
+        self._programme = programme
+        self._partition = (-1, "")
+        self._copy: AbstractContextManager[Copy] | None = None
+        self._into: Copy | None = None
+        self._sender = ThreadPoolExecutor(1, f"copy {programme}")
+        self._sent: list[Future[None]] = []
+
+    @property
+    def connection(self) -> Connection:
+        """For what else belongs into the transaction."""
+        return self._connection
+
+    def begin(self) -> None:
+        """Begin a transaction."""
+        self._connection.execute("BEGIN")
+
+    def commit(self) -> None:
+        """Make it durable."""
+        self._connection.execute("COMMIT")
+
+    def rollback(self) -> None:
+        """As if nothing had been written. What a lost connection leaves is the server's to roll back."""
+        try:
+            if self._copy is not None:
+                self._end(_Abandoned())
+            self._connection.execute("ROLLBACK")
+        except (_Abandoned, psycopg.Error):
+            if not self._connection.closed:
+                self._connection.execute("ROLLBACK")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, fault_type: type[BaseException] | None, *_: object) -> None:
+        """No more is sent; after a fault the connection goes too, so that nothing waits for it."""
+        if fault_type is not None:
+            self._connection.close()
+        self._sender.shutdown()
+
+    def stream(self, first: int, data: Sequence[Bytes]) -> None:
+        """Rows of consecutive positions, ``first`` being that of this transaction's first row."""
+        if self._copy is None:
+            self._copy = self._connection.cursor().copy(f"COPY {self._target(first)} ({COLUMNS}) FROM STDIN (FORMAT BINARY)")
+            self._into = self._copy.__enter__()
+            self._sent = [self._sender.submit(self._into.write, COPY_HEAD)]
+        assert self._into is not None
+        self._sent += [self._sender.submit(self._into.write, memoryview(block)) for block in data]  # type: ignore[arg-type]
+
+    def finish(self) -> None:
+        """Every streamed row has been read by the server."""
+        assert self._into is not None
+        self._sent.append(self._sender.submit(self._into.write, COPY_TAIL))
+        try:
+            for sent in self._sent:
+                sent.result()
+        except BaseException as fault:
+            self._end(fault)
+            raise
+        self._end(None)
+
+    def _end(self, fault: BaseException | None) -> None:
+        """Leave the COPY, with the fault or in peace."""
+        copy, self._copy, self._into = self._copy, None, None
+        for sent in self._sent:
+            sent.exception()
+        self._sent = []
+        assert copy is not None
+        copy.__exit__(None if fault is None else type(fault), fault, None)
+
+    def _target(self, first: int) -> str:
+        """The partition of the rows from ``first`` on; the whole journal when they might reach into the next."""
+        number = first >> PARTITION_BITS
+        if number == (first + ROOM) >> PARTITION_BITS:
+            if self._partition[0] != number:
+                self._partition = (number, ensure_partition(self._connection, first))
+            return self._partition[1]
+        ensure_partition(self._connection, first)
+        ensure_partition(self._connection, first + ROOM)
+        return "journal"
+
+    def lots(self, closed: Ints) -> None:
+        """Lots that closed."""
+        with self._connection.cursor().copy(
+            "COPY lot (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.write(COPY_HEAD + encode_lots(self._programme, closed).tobytes() + COPY_TAIL)
+
+    def holders(self, first: int, since: int, new: Sequence[tuple[int, str]]) -> None:
+        """Kind and name of new holders, numbered from ``first`` on."""
+        with self._connection.cursor().copy(
+            "COPY holder (programme, number, kind, name, since) FROM STDIN (FORMAT BINARY)"
+        ) as copy:
+            copy.set_types(["int4", "int4", "int2", "text", "int8"])
+            for number, (kind, name) in enumerate(new, first):
+                copy.write_row((self._programme, number, kind, name, since))
+
+
+class _Abandoned(Exception):
+    """Leaves a COPY whose rows are not wanted any more."""
+
+
+# ---------------------------------------------------------------- reading
+
+
+def scan(connection: Connection, programme: int, after: int, upto: int) -> Iterator[tuple[Bytes, Ints]]:
+    """The rows after one position up to another, in order, as they were written: blocks of bytes and where each row ends."""
+    query = (
+        f"COPY (SELECT {COLUMNS} FROM journal WHERE programme = {int(programme)} AND position > {int(after)}"  # noqa: S608
+        f" AND position <= {int(upto)} ORDER BY position) TO STDOUT (FORMAT BINARY)"
+    )
+    parts: list[bytes] = []
+    for part in _copied_out(connection.pgconn, query):
+        parts.append(part)
+        if len(parts) == BLOCK_ROWS:
+            yield _joined(parts)
+            parts = []
+    if parts:
+        yield _joined(parts)
+
+
+def _copied_out(wire: PGconn, query: str) -> Iterator[bytes]:
+    """What a binary COPY hands out, row by row. psycopg's own reader costs more a row than all else that is done with it."""
+    begun = wire.exec_(query.encode())
+    if begun.status != ExecStatus.COPY_OUT:
+        raise psycopg.OperationalError(begun.error_message.decode(errors="replace"))
+    skip = len(COPY_HEAD)
+    while True:
+        size, data = wire.get_copy_data(1)
+        if size == 0:
+            select.select([wire.socket], [], [])
+            wire.consume_input()
+            continue
+        if size < 0:
+            break
+        part = bytes(data)[skip:]
+        skip = 0
+        if part and part != COPY_TAIL:
+            yield part
+    ended = wire.get_result()
+    while ended is not None:
+        if ended.status != ExecStatus.COMMAND_OK:
+            raise psycopg.OperationalError(ended.error_message.decode(errors="replace"))
+        ended = wire.get_result()
+
+
+def _joined(parts: list[bytes]) -> tuple[Bytes, Ints]:
+    ends = np.zeros(len(parts) + 1, np.int64)
+    np.cumsum([len(part) for part in parts], out=ends[1:])
+    return np.frombuffer(b"".join(parts), np.uint8), ends
+
+
+def read(connection: Connection, programme: int, positions: Sequence[int]) -> dict[int, Row]:
+    """The decisions at these positions."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_ROW} FROM journal WHERE programme = %s AND position = ANY(%s)",  # noqa: S608 -- our own columns
+            [programme, list(positions)],
+        )
+        return {row[0]: Row(*row) for row in cursor}
+
+
+def after(connection: Connection, programme: int, position: int, upto: int, limit: int) -> list[Row]:
+    """At most ``limit`` decisions after a position, in order, none past ``upto``."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {_ROW} FROM journal WHERE programme = %s AND position > %s AND position <= %s"  # noqa: S608
+            " ORDER BY position LIMIT %s",
+            [programme, position, upto, limit],
+        )
+        return [Row(*row) for row in cursor]
+
+
+def walk(connection: Connection, programme: int, account: int, position: int, limit: int) -> list[tuple[Row, int]]:
+    """The decision at a position and those before it that touched the account, newest first, each with the position of the next.
+
+    Every step is one look-up by primary key.
+    """
+    columns = ", ".join(f"j.{name}" for name in Row._fields)
+    names = ", ".join(Row._fields)
+    before = (
+        "coalesce(j.source_before[array_position(j.source, %(account)s)],"
+        " j.destination_before[array_position(j.destination, %(account)s)], 0)::int8"
+    )
+    query = f"""
+        WITH RECURSIVE walk AS (
+            SELECT {columns}, {before} AS before, 1 AS step FROM journal j
+            WHERE j.programme = %(programme)s AND j.position = %(position)s
+            UNION ALL
+            SELECT {columns}, {before}, walk.step + 1 FROM walk JOIN journal j
+            ON j.programme = %(programme)s AND j.position = walk.before WHERE walk.step < %(limit)s AND walk.before > 0
+        )
+        SELECT {names}, before FROM walk ORDER BY step
+    """  # noqa: S608 -- our own columns
+    with connection.cursor() as cursor:
+        cursor.execute(query, {"programme": programme, "account": account, "position": position, "limit": limit})
+        return [(Row(*row[:-1]), row[-1]) for row in cursor]
+
+
+def moved(connection: Connection, programme: int, account: int, after_position: int, upto: int) -> int:
+    """What an account gained in the decisions after one position up to another."""
+    row = connection.execute(
+        """
+        SELECT coalesce(sum(CASE WHEN leg.destination = %(account)s THEN leg.amount ELSE 0 END
+                          - CASE WHEN leg.source = %(account)s THEN leg.amount ELSE 0 END), 0)::int8
+        FROM journal j, unnest(j.source, j.destination, j.amount) AS leg (source, destination, amount)
+        WHERE j.programme = %(programme)s AND j.position > %(after)s AND j.position <= %(upto)s
+          AND (leg.source = %(account)s OR leg.destination = %(account)s)
+        """,
+        {"account": account, "programme": programme, "after": after_position, "upto": upto},
+    ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def head(connection: Connection, programme: int) -> int:
+    """The last position, 0 for an empty journal."""
+    row = connection.execute(
+        "SELECT position FROM journal WHERE programme = %s ORDER BY position DESC LIMIT 1", [programme]
+    ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def lots(connection: Connection, programme: int, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Packets and received fen of those of these orders whose lots have closed."""
+    cursor = connection.execute(
+        "SELECT number, packets, received_fen FROM lot WHERE programme = %s AND number = ANY(%s)", [programme, list(numbers)]
+    )
+    return {number: (packets, received) for number, packets, received in cursor}
+
+
+_LOT: Final = np.dtype(
+    [
+        (name, kind)
+        for size in ("a", "b", "c")
+        for name, kind in ((size, ">i4"), (f"{size}_value", ">i4" if size == "b" else ">i8"))
+    ]
+)
+"""A row of ``all_lots`` as a binary COPY writes it, after its number of fields: each field with its length before it."""
+
+
+def all_lots(connection: Connection, programme: int) -> Ints:
+    """(n, 3) order number, packets and received fen of every closed lot, by number."""
+    query = (
+        f"COPY (SELECT number, packets, received_fen FROM lot WHERE programme = {int(programme)} ORDER BY number)"  # noqa: S608
+        " TO STDOUT (FORMAT BINARY)"
+    )
+    data = b"".join(part[2:] for part in _copied_out(connection.pgconn, query))
+    found = np.frombuffer(data, _LOT)
+    return np.stack([found[f"{name}_value"].astype(np.int64) for name in ("a", "b", "c")], axis=1)
+
+
+def refunded(connection: Connection, programme: int, number: int) -> tuple[int, int, list[int]] | None:
+    """How much of an order is refunded, what its lot had received, and the positions of its refunds."""
+    row: tuple[Any, ...] | None = connection.execute(
+        "SELECT refunded_fen, received_fen, positions FROM refunded WHERE programme = %s AND number = %s", [programme, number]
+    ).fetchone()
+    return None if row is None else (int(row[0]), int(row[1]), list(row[2]))

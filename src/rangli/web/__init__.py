@@ -1,0 +1,8 @@
+"""The HTTP API: the only place that knows HTTP. ``application`` is the app, ``serve`` runs it in this process."""
+
+from __future__ import annotations
+
+from rangli.web.app import application
+from rangli.web.serving import serve
+
+__all__ = ["application", "serve"]
