@@ -78,15 +78,15 @@ class Running:
     def view(self) -> ProgrammeView:
         """The programme as it stands."""
         seen = self.settler.published
-        with self._database.reading() as connection:
-            plans = {plan.number: plan for plan in programmes.plans(connection, self.number)}
         with seen.lock:
-            number = seen.plan or max(plans)
-            plan = plans[number]
-            return ProgrammeView(
-                self.name, plan.name, plan.version, number, self._programme.hold_seconds, rfc3339(self._programme.created_at),
-                seen.position, seen.orders, seen.head.hex(), self.settler.role,
-            )  # fmt: skip
+            number, position, orders, head = seen.plan, seen.position, seen.orders, seen.head.hex()
+        with self._database.reading() as connection:  # afterwards, so that the version that was seen is there
+            plans = {plan.number: plan for plan in programmes.plans(connection, self.number)}
+        plan = plans[number or max(plans)]
+        return ProgrammeView(
+            self.name, plan.name, plan.version, plan.number, self._programme.hold_seconds, rfc3339(self._programme.created_at),
+            position, orders, head, self.settler.role,
+        )  # fmt: skip
 
     def plans(self) -> list[PlanView]:
         """Every version of its plan that was activated."""

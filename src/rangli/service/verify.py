@@ -250,9 +250,7 @@ def _check_beside(connection: Connection, programme: int, beside: _Beside, since
     """Closed lots and refunds against their tables."""
     closed = np.concatenate(beside.closed) if beside.closed else np.zeros((0, 3), np.int64)
     closed = closed[np.argsort(closed[:, 0], kind="stable")]
-    there = journal.all_lots(connection, programme)
-    if since:
-        there = there[np.isin(there[:, 0], closed[:, 0])]
+    there = journal.all_lots(connection, programme) if not since else journal.lots_of(connection, programme, closed[:, 0])
     if not np.array_equal(closed, there):
         common = min(len(closed), len(there))
         differs = np.flatnonzero((closed[:common] != there[:common]).any(axis=1))

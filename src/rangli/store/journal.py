@@ -111,6 +111,7 @@ class Appender:
 
     def rollback(self) -> None:
         """As if nothing had been written. What a lost connection leaves is the server's to roll back."""
+        self._partition = (-1, "")  # one that was made in this transaction is gone too
         try:
             if self._copy is not None:
                 self._end(_Abandoned())
@@ -338,6 +339,12 @@ def all_lots(connection: Connection, programme: int) -> Ints:
     data = b"".join(part[2:] for part in _copied_out(connection.pgconn, query))
     found = np.frombuffer(data, _LOT)
     return np.stack([found[f"{name}_value"].astype(np.int64) for name in ("a", "b", "c")], axis=1)
+
+
+def lots_of(connection: Connection, programme: int, numbers: Ints) -> Ints:
+    """The same of those of these orders whose lots have closed."""
+    found = lots(connection, programme, numbers.tolist())
+    return np.array([(number, *found[number]) for number in sorted(found)], np.int64).reshape(-1, 3)
 
 
 def refunded(connection: Connection, programme: int, number: int) -> tuple[int, int, list[int]] | None:

@@ -35,11 +35,11 @@ def hash_of(kind: int, key: str) -> int:
 
 
 class Keys:
-    """Hashes and positions; at least half of the slots are free."""
+    """Hashes and positions; at least half of the slots are free. One thread adds, others may look meanwhile."""
 
     def __init__(self) -> None:
-        self._hash = np.zeros(_SLOTS_MIN, np.int64)
-        self._position = np.zeros(_SLOTS_MIN, np.int32)
+        self._table = np.zeros(_SLOTS_MIN, np.int64), np.zeros(_SLOTS_MIN, np.int32)
+        """Hashes and positions, replaced together: a reader has either the old two or the new two."""
         self._used = 0
 
     def __len__(self) -> int:
@@ -48,26 +48,26 @@ class Keys:
     def find(self, hashes: Ints) -> NDArray[np.int32]:
         """The first position with each hash, 0 for none."""
         out = np.zeros(len(hashes), np.int32)
-        find_keys(self._hash, self._position, hashes, out)
+        find_keys(*self._table, hashes, out)
         return out
 
     def candidates(self, hashed: int) -> list[int]:
         """All positions with this hash."""
         out = np.zeros(16, np.int32)
-        count = candidate_keys(self._hash, self._position, hashed, out)
+        count = candidate_keys(*self._table, hashed, out)
         assert count < len(out), "sixteen ids with one 64-bit hash"
         return [int(position) for position in out[:count]]
 
     def add(self, hashes: Ints, first: int) -> None:
         """Hashes of consecutive positions from ``first`` on; 0 for a decision without an id."""
-        if 2 * (self._used + len(hashes)) > len(self._hash):
-            old, there = self._hash, self._position
-            size = len(old)
+        size = len(self._table[0])
+        if 2 * (self._used + len(hashes)) > size:
             while 2 * (self._used + len(hashes)) > size:
                 size *= 2
-            self._hash, self._position = np.zeros(size, np.int64), np.zeros(size, np.int32)
-            move_keys(old, there, self._hash, self._position)
-        self._used += int(add_keys(self._hash, self._position, hashes, first))
+            larger = np.zeros(size, np.int64), np.zeros(size, np.int32)
+            move_keys(*self._table, *larger)
+            self._table = larger
+        self._used += int(add_keys(*self._table, hashes, first))
 
 
 @kernel

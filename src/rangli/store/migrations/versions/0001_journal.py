@@ -123,14 +123,17 @@ STATEMENTS = (
     )
     """,
     "ALTER TABLE key_block ALTER COLUMN hashes SET STORAGE EXTERNAL",
-    """
+    r"""
     CREATE VIEW account AS
     SELECT programme, number * 8 + pocket AS number,
            CASE WHEN kind = 3 THEN name
-                ELSE (ARRAY['consumer', 'merchant', 'agent'])[kind + 1] || ':' ||
-                     replace(replace(name, '%', '%25'), ':', '%3A') || ':' ||
+                ELSE (ARRAY['consumer', 'merchant', 'agent'])[kind + 1] || ':' || encoded || ':' ||
                      (ARRAY['wallet', 'points', 'vouchers', 'concession', 'income', 'borne'])[pocket + 1] END AS path
-    FROM holder, generate_series(0, 5) AS pocket
+    FROM holder, generate_series(0, 5) AS pocket,
+         LATERAL (SELECT CASE WHEN name !~ '[:%\u0001-\u001f\u007f-\u009f]' THEN name ELSE (
+             SELECT string_agg(CASE WHEN letter !~ '[:%\u0001-\u001f\u007f-\u009f]' THEN letter ELSE
+                        regexp_replace(upper(encode(convert_to(letter, 'UTF8'), 'hex')), '(..)', '%\1', 'g') END, '' ORDER BY at)
+             FROM regexp_split_to_table(name, '') WITH ORDINALITY AS split (letter, at)) END AS encoded) AS path
     WHERE kind <> 3 OR pocket = 0
     """,
     """
