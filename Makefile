@@ -11,6 +11,8 @@ READY := .venv/.ready
 SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen --compile-bytecode
 
 PYTEST := $(BIN)/pytest -n 2
+# Tests of servers, addresses and files, which the other lane has run: what they do with kernels is done elsewhere too.
+NO_KERNELS := web_ store_server store_places store_backup service_access service_endpoint service_webhooks cli_live cli_serving torture
 
 .DEFAULT_GOAL := help
 .PHONY: help demo example test test-nojit test-bounds check bench torture fuzz golden clean
@@ -28,7 +30,7 @@ test: $(READY)  ## unit tests, properties and doctests; no network, warnings are
 	@$(PYTEST)
 
 test-nojit: $(READY)  ## the same tests with kernels as plain Python: an int64 overflow is a failing warning
-	@NUMBA_DISABLE_JIT=1 $(PYTEST)
+	@NUMBA_DISABLE_JIT=1 $(PYTEST) $(addprefix --ignore-glob=tests/test_,$(addsuffix *.py,$(NO_KERNELS)))
 
 test-bounds: $(READY)  ## the same tests, smaller, with every array index of a kernel checked
 	@NUMBA_BOUNDSCHECK=1 HYPOTHESIS_PROFILE=small $(PYTEST) tests

@@ -31,7 +31,7 @@ from rangli.service.verify import verify
 from rangli.service.views import Answer
 
 house = service_worlds.house
-WORLDS = settings(max_examples=min(25, settings.default.max_examples))  # type: ignore[union-attr]
+WORLDS = settings(max_examples=min(15, settings.default.max_examples))  # type: ignore[union-attr]
 PRESETS = {
     "weituanbao": WEITUANBAO,
     "zengzhi": ZENGZHI,

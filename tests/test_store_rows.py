@@ -23,7 +23,7 @@ from rangli.store.rows import Decisions
 
 house = service_worlds.house
 url = service_worlds.url
-MANY = settings(max_examples=min(50, settings.default.max_examples))  # type: ignore[union-attr]
+MANY = settings(max_examples=min(40, settings.default.max_examples))  # type: ignore[union-attr]
 
 INT2, INT4, INT8 = (st.integers(-(2**bits), 2**bits - 1) for bits in (15, 31, 63))
 EDGES = (0, 1, -1, 127, 128, 255, 256, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
@@ -137,6 +137,7 @@ def written(some: Drawn, programme: int, head: bytes) -> tuple[bytes, np.ndarray
 # ---------------------------------------------------------------- against the oracle
 
 
+@MANY
 @given(drawn(), st.integers(1, 2**31 - 1), st.binary(min_size=32, max_size=32))
 def test_the_bytes_are_the_manuals(some: Drawn, programme: int, head: bytes) -> None:
     """Every field of every row, the accounts' chains and the hashes, by an encoder that was written from the manual."""
@@ -150,6 +151,7 @@ def test_the_bytes_are_the_manuals(some: Drawn, programme: int, head: bytes) -> 
     assert rows.size_of(decisions(some)) >= len(data)
 
 
+@MANY
 @given(drawn())
 def test_touching_accounts_is_what_writing_does_to_them(some: Drawn) -> None:
     """Readers' last positions go forward by ``touch``, the settler's by ``encode``; they must not part."""
@@ -160,6 +162,7 @@ def test_touching_accounts_is_what_writing_does_to_them(some: Drawn) -> None:
     assert written(some, 1, bytes(32))[2].tolist() == touched.tolist()
 
 
+@MANY
 @given(drawn())
 def test_heads_are_what_was_written(some: Drawn) -> None:
     """Reading heads is the inverse of writing them."""
@@ -187,6 +190,7 @@ def check_heads(heads: rows.Heads, data: bytes, ends: np.ndarray, expected: list
         assert len(row[9]) == heads.legs[i]
 
 
+@MANY
 @given(drawn())
 def test_rows_just_written_read_like_rows_from_the_database(some: Drawn) -> None:
     """A refund in the batch of its order reads the order's row before PostgreSQL has it."""
@@ -216,6 +220,7 @@ def damage(draw: st.DrawFn) -> tuple[bytes, np.ndarray]:
     return bytes(broken), np.minimum(ends, len(broken))
 
 
+@MANY
 @given(damage())
 def test_damaged_bytes_are_refused_or_read_within_their_row(broken: tuple[bytes, np.ndarray]) -> None:
     """Whatever stands there: no index outside, no exception; and what is a row after all reads as one.
