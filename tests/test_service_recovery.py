@@ -36,7 +36,7 @@ from service_worlds import (
 )
 
 from rangli.errors import Failed, NotSettling, Unavailable
-from rangli.service import Running, Service, recovery, settler
+from rangli.service import Running, Service, batch, recovery, settler
 from rangli.service.clock import SetClock
 from rangli.service.requests import (
     ActivationRequest,
@@ -361,16 +361,16 @@ def pair(url: str) -> Iterator[tuple[Service, Service]]:
             second.close()
 
 
-def roles(*services: Service) -> list[str]:
-    """What each is to the programme."""
-    return [service.running("w").settler.role for service in services]
+def roles(*services: Service, name: str = "w") -> list[str]:
+    """What each is to a programme."""
+    return [service.running(name).settler.role for service in services]
 
 
-def until_roles(expected: list[str], *services: Service, seconds: float = 5) -> None:
+def until_roles(expected: list[str], *services: Service, name: str = "w", seconds: float = 5) -> None:
     """Wait until each is what is expected."""
     until = time.monotonic() + seconds
-    while roles(*services) != expected:
-        assert time.monotonic() < until, roles(*services)
+    while roles(*services, name=name) != expected:
+        assert time.monotonic() < until, roles(*services, name=name)
         time.sleep(0.005)
 
 
@@ -473,3 +473,50 @@ def test_a_programme_created_elsewhere_is_served_here_when_its_service_ends(url:
         until_roles(["settling"], second)
 
         assert expected == whereabouts(second.running("w"))
+
+
+# ---------------------------------------------------------------- faults that end it
+
+
+def test_a_journal_that_was_changed_is_not_settled_on(url: str) -> None:
+    """What came after the checkpoint is decided again at a start; if it comes out otherwise this one stops, others go on."""
+    with opened(url) as service:
+        for name in ("sound", "changed"):
+            service.create(name, MARKET)
+            done(service.running(name).do(orders(range(3))))
+    with opened(url) as service, connected(url) as connection:
+        done(service.running("changed").do(orders(range(3, 6))))
+        connection.execute("UPDATE journal SET amount[1] = amount[1] + 1 WHERE programme = 2 AND position = 6")
+        cut_off(service.running("changed"), connection)
+        until_roles(["broken"], service, name="changed")
+
+        assert "decision 6" in service.running("changed").settler.fault
+        assert {"sound": "settling", "changed": "broken"} == service.health().programmes
+        assert not service.health().ready
+        with pytest.raises(NotSettling):
+            service.running("changed").do([order("more")])
+        assert 1 == len(done(service.running("sound").do([order("more")])))
+
+
+def test_our_own_mistake_stops_the_settler_and_leaves_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a fault that nobody foresaw nothing may be settled on top of it; a restart goes on from what was committed."""
+    with running(url, MARKET) as programme:
+        done(programme.do(orders(range(3))))
+        expected = whereabouts(programme)
+        with monkeypatch.context() as patch:
+            patch.setattr(batch.Batch, "store", lambda self: done([self.mistake]))
+            with pytest.raises(Failed):
+                programme.do([order("unlucky")])
+            with pytest.raises(NotSettling):
+                insist_on_nothing(programme)
+
+        assert "broken" == programme.settler.role
+    with running(url, MARKET) as programme:
+        assert expected == whereabouts(programme)
+        assert [False] == [answer.repeated for answer in done(programme.do([order("unlucky")]))]
+
+
+def insist_on_nothing(programme: Running) -> None:
+    """Ask once more after the settler has stopped."""
+    programme.settler._thread.join(20)
+    programme.do([order("unlucky")])

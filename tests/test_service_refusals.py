@@ -27,8 +27,10 @@ from service_worlds import (
 
 from rangli.errors import FieldRefused, PlanFaulty, ProgrammeExists, ProgrammeNotFound, RangliError, Refused
 from rangli.ledger.accounts import NAME_BYTES_MAX
+from rangli.money import MICRO_MAX
 from rangli.service import Service, batch
 from rangli.service.clock import SetClock
+from rangli.service.recovery import Recovered
 from rangli.service.requests import (
     ActivationRequest,
     ClosingRequest,
@@ -235,6 +237,32 @@ def test_an_order_past_a_limit_brings_no_release_about(url: str) -> None:
     with running(url, TIGHT, clock=SetClock(NOON + 1)) as programme:
         assert state_hash == programme.state_hash()
         assert state_hash == verify(programme._database, "w").state_hash
+
+
+@pytest.mark.parametrize(
+    ("request_", "account"),
+    [
+        (InjectionRequest("i", "1"), "platform:funding"),
+        (SaleRequest("s", "c1", "1"), "programme:pool"),
+        (RefundRequest("r", "o1", "1"), "platform:surplus"),
+    ],
+)
+def test_what_the_books_do_not_hold_is_undone_in_the_engine_too(url: str, request_: Request, account: str) -> None:
+    """An account at its limit refuses after the engine has decided; then the engine must not be ahead of the journal."""
+    with running(url, MARKET) as programme, connected(url) as connection:
+        done(programme.do(orders(range(4))))
+        before = known(programme, connection)
+
+        def fill(recovered: Recovered) -> None:
+            accounts, books = recovered.standing.programme.accounts, recovered.standing.books
+            books.balance[accounts.account(account)] = -MICRO_MAX
+
+        programme.settler.ask(fill).result(20)
+        [refused] = programme.do([request_])
+
+        assert "limit_reached" == reason(refused)
+        assert before == known(programme, connection)
+        assert ["done"] == [answer.status for answer in done(programme.do([request_]))]
 
 
 def test_vouchers_that_come_with_an_orders_own_release_pay_for_it(url: str) -> None:

@@ -344,6 +344,8 @@ class Batch:
             first = self._standing.position + 1
             status = self._make(request, facts, Asked(self._now, id_of(request), asked))
         except RangliError as refused:
+            if self._standing.is_torn:
+                self.trace[place], self._standing.is_torn = refused, False
             return refused
         position = self._standing.position
         self._note_keys(first, np.array([position]), np.array([hash_of(kind, id_of(request))]))

@@ -80,6 +80,8 @@ class Standing:
         """By account, the last decision that touched it."""
         self.position = 0
         self.head = GENESIS
+        self.is_torn = False
+        """Whether the engine has decided what the books then refused: a balance past its limit. Only starting anew mends it."""
         self.engine_seconds: float = 0
         """Time spent in the engine."""
 
@@ -226,7 +228,9 @@ class Standing:
         """Balances, last positions, position and hash go forward; the rows are written with their hashes."""
         count = decisions.count_rows
         assert self.position + count <= POSITION_MAX
+        self.is_torn = True
         self.books.fold(decisions.legs)
+        self.is_torn = False
         self.last = with_room(self.last, self.programme.holders * POCKETS)
         data, ends = rows.encode(decisions, self.number, self.position + 1, self.last)
         self.head = chain(data, ends.tolist(), self.head, out.hashes)
