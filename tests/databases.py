@@ -16,6 +16,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import TypeVar
 
 import psycopg
 import pytest
@@ -32,6 +33,7 @@ MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names of their own
 MEMORY_BYTES_MIN = 2**30
 """A file system in memory makes the thousand files of a cluster several times sooner; a container's may be tiny."""
 _numbers = count(1)
+T = TypeVar("T")
 
 
 def debian_binaries() -> Path | None:
@@ -119,6 +121,15 @@ def processes_in(folder: Path) -> list[int]:
             if process.joinpath("cwd").readlink().is_relative_to(folder):
                 found.append(int(process.name))
     return found
+
+
+def seen_of(processes: list[int], look: Callable[[Path], T]) -> list[T]:
+    """What was seen of each process in the system's own notes; without those that ended meanwhile, as a server's workers do."""
+    seen = []
+    for process in processes:
+        with suppress(FileNotFoundError, ProcessLookupError):
+            seen.append(look(Path(f"/proc/{process}")))
+    return seen
 
 
 def end(processes: list[int]) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import ask, contents, note, notes, processes_in, scratch
+from databases import ask, contents, note, notes, processes_in, scratch, seen_of
 
 from rangli.errors import FolderRefused, FolderTaken, ProgramsMissing
 from rangli.store import places
@@ -104,7 +104,7 @@ def closed(data_folder: Path) -> Iterator[Path]:
 def test_root_has_the_server_run_by_an_unprivileged_user(made_folder: Path) -> None:
     """PostgreSQL refuses root, with reason: who breaks into it must not have the machine."""
     with EmbeddedServer.start(made_folder):
-        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in processes_in(made_folder)}
+        owners = set(seen_of(processes_in(made_folder), lambda process: process.stat().st_uid))
 
     assert {places.unprivileged().uid} == owners
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy
-from databases import SERVERS, ask, bin_folder_of, contents, end, note, notes, processes_in, scratch
+from databases import SERVERS, ask, bin_folder_of, contents, end, note, notes, processes_in, scratch, seen_of
 
 from rangli.errors import FolderRefused, FolderTaken, ProgramsMissing, ServerFailed, VersionDiffers
 from rangli.store import places, server
@@ -176,7 +176,8 @@ def test_processes_that_start_at_once_share_one_server(data_folder: Path) -> Non
     code = "s = EmbeddedServer.start(data); print(s.url, s.place.cluster.stat().st_ino, flush=True); input(); s.stop()"
     others = [python(code, data_folder) for _ in range(3)]
     said = {said_by(other) for other in others}
-    servers = [pid for pid in processes_in(data_folder) if b"-D\0" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    commands = seen_of(processes_in(data_folder), lambda process: process.joinpath("cmdline").read_bytes())
+    servers = [command for command in commands if b"-D\0" in command]
     for other in others:
         other.communicate("\n")
 
