@@ -12,7 +12,7 @@ SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen -
 
 PYTEST := $(BIN)/pytest -n 2
 # Tests of servers, addresses and files, which the other lane has run: what they do with kernels is done elsewhere too.
-NO_KERNELS := web_ store_server store_places store_backup service_access service_endpoint service_webhooks cli_live cli_serving torture
+NO_KERNELS := web_ store_database store_server store_places store_backup service_access service_endpoint service_webhooks cli_live cli_serving torture
 
 .DEFAULT_GOAL := help
 .PHONY: help demo example test test-nojit test-bounds check bench torture fuzz golden clean

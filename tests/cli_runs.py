@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import subprocess
 from collections.abc import Iterator
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -42,6 +43,17 @@ def run(command: str, *more: str, columns: int = 80, folder: Path | None = None,
     with patch.dict(os.environ, plain, clear=True), redirect_stdout(out), redirect_stderr(err), chdir(folder or Path.cwd()):
         status = main([*shlex.split(command), *more])
     return Ran(status, out.getvalue(), err.getvalue())
+
+
+def said_until(process: subprocess.Popen[str], word: str) -> str:
+    """What a process prints, up to and with the line that has this in it; what ends sooner has said why on its stderr."""
+    assert process.stdout is not None
+    said = ""
+    while word not in said:
+        line = process.stdout.readline()
+        assert line, f"it ended before it said {word!r}: {said}{process.stderr.read() if process.stderr else ''}"
+        said += line
+    return said
 
 
 def told(command: str, **env: str) -> str:

@@ -32,6 +32,8 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
 MEMORY = Path("/dev/shm")  # noqa: S108 - folders in it have names of their own
 MEMORY_BYTES_MIN = 2**30
 """A file system in memory makes the thousand files of a cluster several times sooner; a container's may be tiny."""
+PATIENCE_SECONDS = 10
+"""For what takes a moment, on a machine that has other things to do."""
 _numbers = count(1)
 T = TypeVar("T")
 
@@ -78,15 +80,16 @@ def notes(url: str) -> str:
 
 _ORPHANED = """
 read -r _
-for how in INT KILL; do
-    test -d "$0" || exit 0
+how=INT
+while test -d "$0"; do
     for found in $(grep -lsF -- "$0" /proc/[0-9]*/cmdline); do
         process=${found#/proc/}; process=${process%/cmdline}
         test "$process" = "$$" || kill -s "$how" "$process"
     done
     sleep 0.3
+    test "$how" = INT || rm -rf "$0"
+    how=KILL
 done
-rm -rf "$0"
 """
 """Waits for the end of its input, which comes when the test's process has ended, however; ends and removes what is left then."""
 
@@ -104,7 +107,8 @@ def scratch(*, on_disk: bool = False) -> Iterator[Path]:
         try:
             yield folder
         finally:
-            end(processes_in(folder))
+            while processes := processes_in(folder):  # one of them may have started another meanwhile
+                end(processes)
             shutil.rmtree(folder)
 
 
@@ -120,6 +124,14 @@ def processes_in(folder: Path) -> list[int]:
         with suppress(OSError):
             if process.joinpath("cwd").readlink().is_relative_to(folder):
                 found.append(int(process.name))
+    return found
+
+
+def left_in(folder: Path) -> list[int]:
+    """The processes that stay at work in a folder; without those that end, which are there a moment longer than their locks."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (found := processes_in(folder)) and time.monotonic() < until:
+        time.sleep(0.005)
     return found
 
 

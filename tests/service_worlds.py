@@ -294,10 +294,13 @@ def micro(text: str) -> int:
 
 
 def cut_off(running: Running, connection: Connection, *, readers: bool = False) -> None:
-    """End the settler's connection, or the one by which it reads, as a restart of the database or a broken cable would."""
+    """End the settler's connection, or the one by which it reads, as a restart of the database or a broken cable would.
+
+    It has ended when this returns: else what is asked next might still be answered by it.
+    """
     cut = running.settler._reader if readers else running.settler._connection
     if cut is not None and not cut.closed:
-        connection.execute("SELECT pg_terminate_backend(%s)", [cut.info.backend_pid])
+        connection.execute("SELECT pg_terminate_backend(%s, 20000)", [cut.info.backend_pid])
 
 
 def saved(running: Running) -> None:

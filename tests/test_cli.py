@@ -37,6 +37,18 @@ def test_help_and_plans_need_no_numba() -> None:
     assert (0, b"") == (done.returncode, done.stderr.replace(b"look into one: rangli explain weituanbao\n", b""))
 
 
+def test_a_service_is_asked_without_the_engine() -> None:
+    """What is asked of a service is computed there; whoever asks it waits for no compiler."""
+    script = (
+        "import sys; from rangli.cli import main\n"
+        "assert main('statement a:b --programme x --lang en --url http://127.0.0.1:9 --key rl_k'.split()) == 2\n"
+        "sys.exit('numba' in sys.modules or 'psycopg' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+
+    assert (0, True) == (done.returncode, "cannot reach http://127.0.0.1:9" in done.stderr), done.stderr
+
+
 def test_it_runs_as_a_module() -> None:
     """``python -m rangli`` works where no script is on the path."""
     done = subprocess.run([sys.executable, "-m", "rangli", "--version"], capture_output=True, text=True, check=True)

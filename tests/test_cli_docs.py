@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from cli_runs import SLOW_LANE, Ran, commands, example_of, run
+from cli_runs import SLOW_LANE, Ran, commands, example_of, run, said_until
 from databases import scratch
 
 from rangli.files.reasons import REASONS
@@ -120,10 +120,7 @@ def serve_once(example: str, folder: Path) -> Ran:
     env = {name: value for name, value in os.environ.items() if not name.startswith("RANGLI_")} | {"COLUMNS": "90"}
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=folder, env=env, text=True, stdout=pipe, stderr=pipe) as process:
-        assert process.stdout is not None
-        told = ""
-        while "programmes" not in told:
-            told += process.stdout.readline()
+        told = said_until(process, "programmes")
         process.send_signal(signal.SIGTERM)
         rest, err = process.communicate(timeout=30)
         return Ran(process.returncode, told + rest, err)

@@ -16,9 +16,10 @@ import pytest
 from beancount.scripts.check import main as bean_check
 from cli_runs import Ran, run
 from click.testing import CliRunner
-from databases import processes_in, scratch
+from databases import end, left_in, processes_in, scratch
 
 from rangli.cli.live import micro
+from rangli.cli.opening import opened
 from rangli.store.server import EmbeddedServer
 
 ORDERS = 240
@@ -386,8 +387,17 @@ def test_a_database_that_is_not_there_is_told_with_what_to_check() -> None:
     assert "geheim" not in ran.err
 
 
+def test_a_command_outlives_its_server(made_folder: Path) -> None:
+    """A server of ours that dies under a long import or a service is there again for the next connection, with its data."""
+    with opened(made_folder) as it:
+        end(processes_in(made_folder))
+        with it.database.connect() as connection:
+            assert (0,) == connection.execute("SELECT count(*) FROM programme").fetchone()
+    assert [] == left_in(made_folder)
+
+
 def test_no_process_is_left_behind(made_folder: Path) -> None:
     """A command that starts the embedded server stops it."""
     assert 0 == run(f"programme create {NAME} zengzhi --data {made_folder}").status
 
-    assert [] == processes_in(made_folder)
+    assert [] == left_in(made_folder)

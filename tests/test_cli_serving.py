@@ -9,15 +9,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+import httpx
 import pytest
-from cli_runs import SLOW_LANE, run
-from databases import end, processes_in, scratch
+from cli_runs import SLOW_LANE, run, said_until
+from databases import end, left_in, processes_in, scratch
 from web_worlds import opened_port, until
+
+from rangli.cli.face import Face
+from rangli.errors import FieldRefused
+from rangli.service import Service
 
 NAME: Final = "noodles"
 HEADER: Final = "order_id,paid_at,merchant,consumer,amount,concession\n"
@@ -52,14 +58,13 @@ def serving(data: Path, *more: str) -> Iterator[Serving]:
     env = {name: value for name, value in os.environ.items() if not name.startswith("RANGLI_")}
     with subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         try:
-            assert process.stdout is not None
-            lines = iter(process.stdout.readline, "}\n")
-            said = json.loads("".join([*lines, "}"]))
-            serving = Serving(process, data, said)
+            serving = Serving(process, data, json.loads(said_until(process, "\n}\n")))
             with opened_port(serving.port):
+                until(lambda: httpx.get(f"{serving.said['api']}/readyz").status_code == 200)
                 yield serving
             process.send_signal(signal.SIGTERM)
-            assert (0, "") == (process.wait(30), process.stdout.read())
+            out, _ = process.communicate(timeout=30)
+            assert (0, "") == (process.returncode, out)
         finally:
             process.kill()
 
@@ -97,7 +102,7 @@ def test_a_service_is_used_through_its_api_and_proved_beside_it(programme_folder
     settler = next(one for one in looked.facts["findings"] if one["check"] == f"{NAME}: settler")
     assert (0, "ok") == (looked.status, settler["state"])
     assert 61 == kept.facts["programmes"][0]["position"]
-    assert [] == processes_in(data)
+    assert [] == left_in(data)
     after = run(f"statement platform:surplus --programme {NAME} --data {data} --json --limit 3").facts
     assert told["entries"] == after["entries"]
 
@@ -116,7 +121,7 @@ def test_the_admin_key_is_shown_once_and_a_second_service_finds_the_port_taken(p
         assert (2, "account_not_found") == (unknown.status, unknown.facts["error"]["code"])
         assert 2 == taken.status
         assert f"cannot listen on 127.0.0.1:{service.port}" in taken.err
-    assert [] == processes_in(programme_folder)
+    assert [] == left_in(programme_folder)
 
 
 def test_the_embedded_server_is_started_again_when_it_dies(programme_folder: Path) -> None:
@@ -138,17 +143,70 @@ def test_people_are_told_where_it_is_in_their_language(made_folder: Path) -> Non
     """Addresses, the key and that it is shown once, and how to make the first programme."""
     command = [sys.executable, "-m", "rangli", "serve", "--port", "0", "--data", str(made_folder), "--lang", "zh"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        assert process.stdout is not None
-        told = ""
-        while "rangli programme create" not in told:
-            told += process.stdout.readline()
+        told = said_until(process, "rangli programme create")
         process.send_signal(signal.SIGINT)
 
         assert 0 == process.wait(30)
     assert re.search(r"API +http://127\.0\.0\.1:\d+\n文档 +http://127\.0\.0\.1:\d+/docs\n", told)
     assert re.search(r"管理密钥 +rl_[0-9a-f]{12}_", told)
     assert "只显示这一次" in told
-    assert [] == processes_in(made_folder)
+    assert [] == left_in(made_folder)
+
+
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[Service], object]]:
+    """Questions to the service at the moment when it would begin to listen; it does not, and the command goes on to its end."""
+    questions: list[Callable[[Service], object]] = []
+
+    def serve(service: Service, *, ready: Callable[[str], None], **_: object) -> None:
+        ready("http://127.0.0.1:1")
+        for question in questions:
+            question(service)
+
+    monkeypatch.setattr("rangli.web.serve", serve)
+    return questions
+
+
+def test_it_says_that_it_compiles_and_listens_when_it_has(
+    programme_folder: Path, served: list[Callable[[Service], object]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a fresh machine that takes a quarter of a minute, which somebody who is not told takes for a fault."""
+    told = threading.Event()
+
+    class Telling(Face):
+        def note(self, zh: str, en: str) -> None:
+            super().note(zh, en)
+            told.set()
+
+    monkeypatch.setattr("rangli.service.live.rehearse", lambda *_: told.wait(20))  # it compiles until it has said so
+    monkeypatch.setattr("rangli.cli.serving.QUIET_SECONDS", 0)
+    monkeypatch.setattr("rangli.cli.serving.Face", Telling)
+    served.append(lambda service: roles.update(service.health().programmes))
+    roles: dict[str, str] = {}
+    ran = run(f"serve --data {programme_folder}")
+
+    assert 0 == ran.status
+    assert "preparing the kernels" in ran.err
+    assert "warming" != roles[NAME]
+
+
+@pytest.mark.parametrize("option", ["", " --webhooks-to-private"])
+def test_webhooks_go_into_the_operators_network_only_if_that_is_asked_for(
+    programme_folder: Path, served: list[Callable[[Service], object]], option: str
+) -> None:
+    """An address is written by whoever has an admin key and asked from where the service is; the refusal names the switch."""
+    told: list[str] = []
+
+    def add(service: Service) -> None:
+        try:
+            told.append(service.webhooks.add(NAME, "http://10.1.2.3/hook").url)
+        except FieldRefused as refused:
+            told.extend(re.findall(r"--[a-z-]+", refused.en))
+
+    served.append(add)
+    assert 0 == run(f"serve --data {programme_folder}{option}").status
+
+    assert told == (["http://10.1.2.3/hook"] if option else ["--webhooks-to-private"])
 
 
 # ---------------------------------------------------------------- demo
@@ -183,4 +241,4 @@ def test_the_demonstration_leaves_nothing_unless_asked(data_folder: Path, monkey
 
     assert 0 == ran.status
     assert not re.search(r"[\u4e00-\u9fff]", ran.out)
-    assert ([], []) == (list(place.iterdir()), processes_in(place))
+    assert ([], []) == (list(place.iterdir()), left_in(place))

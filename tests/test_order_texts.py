@@ -18,6 +18,7 @@ from rangli.files.orders import FIELDS, OrderFile
 from rangli.files.texts import OrderTexts
 from rangli.plan import check, compile_plan, preset_text
 from rangli.service import orders as service
+from rangli.service.names import Names
 from rangli.service.requests import OrderRequest
 from rangli.settle import Programme
 
@@ -60,7 +61,7 @@ def by_service(path: Path) -> tuple[dict[int, tuple[Any, ...]], set[int]]:
     plan, _ = check(preset_text("moudian"))
     assert plan is not None
     compiled = compile_plan(plan)
-    terms, names = compiled.terms, service.Names(Programme(compiled, bytes(32)))
+    terms, names = compiled.terms, Names(Programme(compiled, bytes(32)))
     made, refused = as_texts(path)
     checked = service.check([request for _, request in made], (terms.concession_bp_min, terms.concession_bp_max))
     facts = {}

@@ -28,7 +28,7 @@ from service_worlds import (
 )
 
 from rangli.errors import OrderNotFound, RequestConflict
-from rangli.service import Running, batch, reading, recovery
+from rangli.service import Running, batch, reading, recovery, repeated
 from rangli.service.clock import SetClock
 from rangli.service.requests import (
     ID_FIELD,
@@ -237,7 +237,7 @@ def test_an_id_refused_is_not_used_up(url: str) -> None:
 @pytest.fixture
 def one_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every id has the same 64-bit hash."""
-    for room, name in product((batch, reading, recovery), ("hash_of", "hashes_of")):
+    for room, name in product((batch, reading, recovery, repeated), ("hash_of", "hashes_of")):
         if hasattr(room, name):
             one = (lambda _, __: 7) if name == "hash_of" else lambda _, ends, __: np.full(len(ends) - 1, 7, np.int64)
             monkeypatch.setattr(room, name, one)

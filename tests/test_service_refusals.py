@@ -333,3 +333,36 @@ def test_every_refusal_of_the_books_was_provoked() -> None:
     provoked = {why for _, _, why in FAULTY} | {"limit_reached", "order_refused"} | elsewhere
 
     assert set() == books - provoked
+
+
+@pytest.mark.parametrize("stream_rows", [1, 2, 100])
+def test_an_order_that_the_books_do_not_hold_is_left_out_and_the_others_settle(
+    url: str, monkeypatch: pytest.MonkeyPatch, stream_rows: int
+) -> None:
+    """Else its batch would fail, and with every retry fail again, for all who are in it."""
+    monkeypatch.setattr(batch, "STREAM_ROWS", stream_rows)
+    some = [order("a", merchant="茶馆"), order("b", merchant="面馆"), order("c", merchant="茶馆")]
+    with running(url, MARKET) as programme:
+        done(programme.do(orders(range(4))))
+
+        def fill(recovered: Recovered) -> None:
+            accounts, books = recovered.standing.programme.accounts, recovered.standing.books
+            books.balance[accounts.account("merchant:面馆:concession")] = -MICRO_MAX
+
+        programme.settler.ask(fill).result(20)
+
+        assert ["", "limit_reached", ""] == [reason(answer) for answer in programme.do(some)]
+        assert ["", "", ""] == [reason(answer) for answer in programme.do(some)]
+        assert 7 == programme.view().position - 1
+        verify(programme._database, "w")
+
+
+def test_a_batch_that_begins_with_nothing_but_refusals_settles_the_rest(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are sent while others are decided; where there are none yet, nothing may be begun."""
+    monkeypatch.setattr(batch, "STREAM_ROWS", 2)
+    bad = [order(f"bad{i}", amount="0") for i in range(5)]
+    with running(url, MARKET) as programme:
+        answers = programme.do([*bad, *orders(range(5)), *bad])
+
+        assert [True] * 5 + [False] * 5 + [True] * 5 == [isinstance(answer, RangliError) for answer in answers]
+        verify(programme._database, "w")

@@ -333,12 +333,16 @@ def test_decisions_that_this_process_cannot_read_yet_are_waited_for(
     """A standby reads the journal a moment later; a message without its decisions would be a gap."""
     view = hooks.add("moudian", receiver.url())
     decided.decide("order", "order")
-    seen = 1
+    seen, asked = 1, []
     read = decided.read
-    hooks._read = lambda programme, after, limit: [d for d in read(programme, after, limit) if d.position <= seen]
+
+    def read_late(programme: str, after: int, limit: int) -> list[DecisionView]:
+        asked.append(after)
+        return [decision for decision in read(programme, after, limit) if decision.position <= seen]
+
+    hooks._read = read_late
     hooks.start()
-    eventually(lambda: hooks.deliveries("moudian", view.id))
-    time.sleep(0.1)
+    eventually(lambda: hooks.notify("moudian") or len(asked) > 1)
     early = len(receiver.requests)
     seen = 2
     eventually(lambda: is_done(hooks, view, 2))
@@ -381,7 +385,10 @@ def test_messages_go_on_after_the_database_was_away(
     hooks.start()
     eventually(lambda: hooks._ours)
     with database.connect() as connection:
-        connection.execute("SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted")
+        connection.execute(
+            "SELECT pg_terminate_backend(l.pid) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
+            " WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database()"
+        )
     decided.decide("order")
     hooks.notify("moudian")
     eventually(lambda: is_done(hooks, view, 1))

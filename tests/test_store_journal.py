@@ -60,7 +60,7 @@ class Written:
             Transfers(np.zeros(len(legs), np.int32), columns[0], columns[1], columns[2], np.zeros(len(legs), np.int8)),
             np.cumsum([0, *map(len, self.legs[start:stop])]).astype(np.int64),
         )
-        return rows.encode(decisions, 1, self.first + start, self.last)[0]
+        return rows.encode(decisions, 1, self.first + start, self.last)[0][rows.HASH_BYTES :]
 
     def touching(self, account: int) -> list[int]:
         """Positions of the decisions that touched an account, newest first."""

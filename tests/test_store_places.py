@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from databases import ask, contents, note, notes, processes_in, scratch, seen_of
+from databases import ask, contents, left_in, note, notes, processes_in, scratch, seen_of
 
 from rangli.errors import FolderRefused, FolderTaken, ProgramsMissing
 from rangli.store import places
@@ -222,7 +222,7 @@ def test_an_ordinary_user_runs_the_server_as_himself(data_folder: Path) -> None:
             return notes(embedded.url) + str(stat.S_IMODE(data_folder.stat().st_mode) == 0o700)
 
     assert "keptTrue" == as_an_ordinary_user(started)
-    assert [] == processes_in(data_folder)
+    assert [] == left_in(data_folder)
 
 
 @needs_root

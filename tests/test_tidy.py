@@ -238,6 +238,18 @@ def test_a_silenced_check_is_named() -> None:
     check(bare_silences, "name the code: type: ignore[code], noqa: CODE", wrong="a = 1  # type: ignore", folders=everywhere)
 
 
+def borrowed_privates(source: Source) -> Iterator[Fault]:
+    """Names with an underscore that are imported from another module of ours."""
+    for node in ast.walk(source.tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "rangli":
+            yield from (Fault(node.lineno, alias.name) for alias in node.names if alias.name.startswith("_"))
+
+
+def test_what_is_private_stays_in_its_module() -> None:
+    """The doctor looked for the settler's lock under a private name, which whoever renames it would not have looked for."""
+    check(borrowed_privates, "give it a public name where it is", wrong="from rangli.service.settler import _LOCK_SPACE")
+
+
 def long_functions(source: Source) -> Iterator[Fault]:
     """Functions longer than fits on a screen."""
     for node in ast.walk(source.tree):

@@ -498,9 +498,8 @@ def test_each_request_is_one_line_that_names_nobody(site: Site, http: httpx.Clie
     http.post(f"{SHOP_PATH}/orders", json=json_of(order(order_id, consumer="张三丰", merchant="另一家")))
     http.get(f"{SHOP_PATH}/accounts/{quote('consumer:张三丰:wallet')}")
     answer = http.get(f"{SHOP_PATH}/orders/{order_id}")
-    site.desk.log.flush()
+    last = site.noted(answer.headers["x-request-id"])
     text = "".join(site.lines)
-    last = next(line for line in map(json.loads, text.splitlines()) if line["request"] == answer.headers["x-request-id"])
 
     assert ("GET", "/v1/programmes/{programme}/orders/{order_id}", 200) == (last["method"], last["route"], last["status"])
     assert last["key"] == site.key.split("_")[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 
 import httpx
@@ -29,6 +31,20 @@ def client(site: Site) -> Iterator[Client]:
 def shop(client: Client) -> ProgrammeClient:
     """The shop's programme."""
     return client.programme(SHOP)
+
+
+def test_it_starts_without_the_engine_and_the_database() -> None:
+    """A till has no use for a compiler, and a second's start is a second at every sale; a wrong name is still a wrong name."""
+    code = (
+        "import sys, rangli.client, rangli.service; print(*sys.modules)\n"
+        "assert not hasattr(rangli.service, 'Servise')\n"
+        "from rangli.service import Running, Service; print(Running.__name__, Service.__name__)"
+    )
+    loaded, door = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()
+
+    assert set() == {"numba", "numpy", "pyarrow", "psycopg", "sqlalchemy", "yaml"} & set(loaded.split())
+    assert "rangli.service.requests" in loaded
+    assert "Running Service" == door
 
 
 def test_programmes_are_listed_and_created(client: Client) -> None:
@@ -230,4 +246,6 @@ def test_the_client_reads_every_field_of_a_problem() -> None:
     """Its struct is written by hand, so that it needs nothing of the server's; this ties the two."""
     ours = {"status", "code", "zh", "en", "field", "reason", "position", "problems"}
 
-    assert ours | {"type", "title", "detail"} == set(document()["components"]["schemas"]["Problem"]["properties"])
+    assert ours | {"type", "title", "title_zh", "title_en", "detail"} == set(
+        document()["components"]["schemas"]["Problem"]["properties"]
+    )

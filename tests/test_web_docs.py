@@ -30,7 +30,8 @@ def tables() -> dict[str, str]:
     return {
         "scopes": table(("scope", "may", "可以"), [(f"`{scope}`", en, zh) for scope, (zh, en) in SCOPES.items()]),
         "problems": table(
-            ("code", "status", "what it is"), [(f"`{code}`", str(status), title) for code, (status, title) in codes().items()]
+            ("code", "status", "what it is", "含义"),
+            [(f"`{code}`", str(kind.status), kind.title_en, kind.title_zh) for code, kind in codes().items()],
         ),
         "routes": table(
             ("", "address", "scope", "what it does", "作用"),

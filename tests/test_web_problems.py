@@ -10,7 +10,7 @@ import pytest
 
 from rangli import errors
 from rangli.errors import FieldRefused, OrderRefused, PlanFaulty, RangliError, RequestConflict
-from rangli.web.problems import FAULTS, STATUS, Fault, problem_of, refusal_of
+from rangli.web.problems import FAULTS, REFUSALS, Fault, kind_of, problem_of, refusal_of
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
 
@@ -25,22 +25,31 @@ def refusals() -> list[type[RangliError]]:
 
 def test_every_refusal_has_a_status() -> None:
     """A refusal without one would be answered like its parent, and nobody would have chosen that."""
-    assert set(STATUS) == set(refusals()), "give each class of errors.py its line in web/problems.py"
+    assert set(REFUSALS) == set(refusals()), "give each class of errors.py its line in web/problems.py"
 
 
 def test_statuses_say_whose_turn_it_is() -> None:
     """Clients decide by the status whether to mend the request, to come back later, or to tell a person."""
-    assert all(status in {401, 403, 404, 409, 422, 503} for status in STATUS.values())
-    assert all(503 == STATUS[cls] for cls in refusals() if issubclass(cls, errors.Unavailable | errors.StoreError))
-    assert all(404 == STATUS[cls] for cls in refusals() if issubclass(cls, errors.NotFound))
+    assert all(status in {401, 403, 404, 409, 422, 503} for status, _ in REFUSALS.values())
+    assert all(503 == kind_of(cls).status for cls in refusals() if issubclass(cls, errors.Unavailable | errors.StoreError))
+    assert all(404 == kind_of(cls).status for cls in refusals() if issubclass(cls, errors.NotFound))
 
 
 def test_every_fault_of_http_is_told_in_both_languages_with_what_would_be_right() -> None:
     """Half of those who read a refusal do not read English."""
     for code, kind in FAULTS.items():
         assert CHINESE.search(kind.zh), code
-        assert kind.title.isascii(), code
         assert kind.zh.count("{") == kind.en.count("{"), code
+
+
+def test_every_problem_has_a_title_in_both_languages() -> None:
+    """A list of problems shows titles only, and who runs the till reads Chinese; two kinds of one title are not told apart."""
+    problems = [problem_of(Fault(code, "{0}", "{1}")) for code in FAULTS]
+    titles = [(problem.title_zh, problem.title_en) for problem in problems] + [kind_of(cls)[1:] for cls in refusals()]
+
+    assert all(CHINESE.search(zh) and not CHINESE.search(en) and en.isascii() for zh, en in titles), titles
+    assert len(titles) == len({zh for zh, _ in titles}) == len({en for _, en in titles})
+    assert all((problem.title, problem.detail) == (problem.title_en, problem.en) for problem in problems)
 
 
 def test_no_code_means_two_things() -> None:
@@ -64,7 +73,7 @@ def test_a_problem_leaves_out_what_it_does_not_have() -> None:
     """RFC 9457: members that say nothing are not there."""
     plain = msgspec.json.decode(msgspec.json.encode(problem_of(Fault("route_not_found"))))
 
-    assert {"type", "title", "status", "detail", "code", "zh", "en"} == plain.keys()
+    assert {"type", "title", "status", "detail", "code", "title_zh", "title_en", "zh", "en"} == plain.keys()
 
 
 class Thing(msgspec.Struct, forbid_unknown_fields=True):

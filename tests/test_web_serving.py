@@ -65,7 +65,7 @@ def test_a_feed_ends_with_its_server_and_not_in_the_middle(site: Site) -> None:
         reader = threading.Thread(target=read, args=(url,))
         reader.start()
         until(lambda: bool(lines) or not reader.is_alive())
-    reader.join(5)
+    reader.join(30)
 
     assert "ended" == lines[-1]
     assert lines[-2] == "", "the last event is whole"

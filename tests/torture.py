@@ -188,8 +188,10 @@ class Target:
         """``kill -9`` of the service, the database's parent process, all of the database's processes, or everything."""
         assert self.service is not None
         if what in ("database", "both"):
-            with suppress(FileNotFoundError, ValueError, ProcessLookupError):
-                os.kill(self._postmaster(), signal.SIGKILL)
+            with suppress(FileNotFoundError, IndexError, ValueError, ProcessLookupError):
+                postmaster = self._postmaster()
+                if postmaster in self._processes():  # it may have died before, and its number be another's by now
+                    os.kill(postmaster, signal.SIGKILL)
         if what in ("all of the database", "both"):
             for pid in self._processes():
                 with suppress(ProcessLookupError):
@@ -249,6 +251,7 @@ def torture(seed: int, kills: int, say: Callable[[str], None] = print) -> Counte
             client.start()
         counts: Counter[str] = Counter()
         try:
+            wait_for_answers(clients)  # a first start may have to compile
             for number in range(kills):
                 time.sleep(draw.expovariate(2.0))
                 kind = draw.choice(KINDS)
@@ -256,7 +259,7 @@ def torture(seed: int, kills: int, say: Callable[[str], None] = print) -> Counte
                 counts[kind] += 1
                 if (number + 1) % 10 == 0:
                     say(f"{number + 1} kills, {sum(len(client.answers) for client in clients)} answers")
-            time.sleep(1)
+            wait_for_answers(clients)
         finally:
             stop.set()
             for client in clients:
@@ -267,6 +270,15 @@ def torture(seed: int, kills: int, say: Callable[[str], None] = print) -> Counte
         faults += check(folder, clients)
     assert not faults, f"seed {seed}, {kills} kills:\n" + "\n".join(faults[:20])
     return counts
+
+
+def wait_for_answers(clients: list[Client]) -> None:
+    """Until every client has had one more answer, or has something to tell."""
+    until = time.monotonic() + ANSWER_SECONDS
+    before = [len(client.answers) for client in clients]
+    while any(len(client.answers) == count and not client.faults for client, count in zip(clients, before, strict=True)):
+        assert time.monotonic() < until, f"not every client was answered within {ANSWER_SECONDS} s"
+        time.sleep(0.05)
 
 
 def check(folder: Path, clients: list[Client]) -> list[str]:

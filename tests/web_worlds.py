@@ -7,12 +7,14 @@ connect to is the port of that server.
 from __future__ import annotations
 
 import _socket
+import json
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
+from typing import Any
 
 import httpx
 import psycopg
@@ -54,6 +56,19 @@ class Site:
         self.key = self.issue()
         self.lines: list[str] = []
         self.desk.log._write = self.lines.append
+
+    def noted(self, request: str) -> dict[str, Any]:
+        """The log's line of a request, which is written after its answer."""
+        found: list[dict[str, Any]] = []
+
+        def is_there() -> bool:
+            self.desk.log.flush()
+            lines = map(json.loads, "".join(self.lines).splitlines())
+            found.extend(line for line in lines if line["event"] == "request" and line["request"] == request)
+            return bool(found)
+
+        until(is_there)
+        return found[0]
 
     def issue(self, *scopes: str, programmes: list[str] | None = None, per_second: int = 1_000_000) -> str:
         """A key; without scopes it has all."""
@@ -123,15 +138,22 @@ def database(_servers: Callable[[str], EmbeddedServer]) -> Iterator[Database]:
         yield database
 
 
-@pytest.fixture(scope="module")
-def site(_servers: Callable[[str], EmbeddedServer]) -> Iterator[Site]:
-    """The live service. Tests of a module share it, so each uses ids of its own."""
-    with made_database(_servers("embedded")) as database, Service.open(database) as service:
+@contextmanager
+def made_site(server: EmbeddedServer) -> Iterator[Site]:
+    """A live service on a database of its own."""
+    with made_database(server) as database, Service.open(database) as service:
         for name, plan in PLANS.items():
             service.create(name, plan, hold_seconds=3600 if name == HELD else 0)
             service.running(name).do([order(fresh("FIRST"))])  # loads the kernels, which may take longer than a client waits
-        with served(service) as (server, url):
-            yield Site(service, server, url)
+        with served(service) as (web, url):
+            yield Site(service, web, url)
+
+
+@pytest.fixture(scope="module")
+def site(_servers: Callable[[str], EmbeddedServer]) -> Iterator[Site]:
+    """The live service. Tests of a module share it, so each uses ids of its own."""
+    with made_site(_servers("embedded")) as site:
+        yield site
 
 
 @pytest.fixture
@@ -141,7 +163,7 @@ def http(site: Site) -> Iterator[httpx.Client]:
         yield client
 
 
-def until(what: Callable[[], bool], seconds: int = 10) -> None:
+def until(what: Callable[[], bool], seconds: int = 30) -> None:
     """Wait for it."""
     end = time.monotonic() + seconds
     while not what():

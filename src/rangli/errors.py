@@ -202,6 +202,8 @@ class LimitReached(Refused):
     """A balance would pass MICRO_MAX."""
 
     code = "limit_reached"
+    row: int = 0
+    """Which transfer of those that were to be booked."""
 
 
 class LedgerError(RangliError):

@@ -30,7 +30,6 @@ def live_statement(
 ) -> StatementView:
     """The last entries of an account, newest first, all of them for 0: read here, or through the API."""
     if url is not None:
-        lane.choose_for_orders(0)
         with through_api(url, key, programme) as there:
             return _statement_there(there, account, limit)
     with opened(data) as it, settled_here(it, programme) as running:

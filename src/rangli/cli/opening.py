@@ -10,7 +10,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, NoReturn
 
@@ -22,7 +22,6 @@ from rangli.errors import (
     NotSettling,
     ProgrammeNotFound,
     RangliError,
-    ServerRefused,
     Unavailable,
 )
 
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
 DATABASE_URL: Final = "RANGLI_DATABASE_URL"
 WATCH_SECONDS: Final = 1
-"""How often ``kept_alive`` looks after its server."""
+"""How often a command that waits for its turn to settle asks whether it waits for nothing."""
 PATIENCE_SECONDS: Final = 60
 """How long an import waits for a service that starts again."""
 
@@ -53,7 +52,7 @@ class Opened(NamedTuple):
 
 @contextmanager
 def opened(data: Path | None, *, make: bool = False, migrate: bool = True) -> Iterator[Opened]:
-    """The database for as long as this lasts.
+    """The database for as long as this lasts; its server, if it is ours, is started again should it die meanwhile.
 
     make    : a folder without data gets an empty database; else that is refused, for somebody mistook the folder
     migrate : bring its schema up to date
@@ -91,7 +90,7 @@ def _found(data: Path | None, *, make: bool) -> Iterator[Opened]:
             "里还没有数据;请先执行 rangli serve 或 rangli programme create,或用 --data 另选一个目录",
             "has no data yet; begin with rangli serve or rangli programme create, or choose another folder with --data",
         )
-    with EmbeddedServer.start(folder) as server, Database(server.url) as database:
+    with EmbeddedServer.start(folder) as server, Database(server.url, server.revive) as database:
         yield Opened(database, server)
 
 
@@ -112,39 +111,6 @@ def has_data(folder: Path) -> bool:
     from rangli.store.places import Place
 
     return Place(folder.expanduser().resolve()).cluster.exists()
-
-
-@contextmanager
-def kept_alive(server: EmbeddedServer | None) -> Iterator[None]:
-    """Start the embedded server again whenever it has died, for as long as this lasts."""
-    if server is None:
-        yield
-        return
-    over = threading.Event()
-    keeper = threading.Thread(target=_keep_alive, args=(server, over), name="keeper", daemon=True)
-    keeper.start()
-    try:
-        yield
-    finally:
-        over.set()
-        keeper.join()
-
-
-def _keep_alive(server: EmbeddedServer, over: threading.Event) -> None:
-    """Ask it now and then; when it does not answer, start it."""
-    import psycopg
-
-    connection: psycopg.Connection[Any] | None = None
-    while not over.wait(WATCH_SECONDS):
-        try:
-            connection = connection or psycopg.connect(server.url, autocommit=True, application_name="rangli keeper")
-            connection.execute("SELECT 1")
-        except psycopg.OperationalError:
-            connection = None
-            with suppress(ServerRefused):  # it is tried again, and doctor says why it fails
-                server.revive()
-    if connection is not None:
-        connection.close()
 
 
 @contextmanager

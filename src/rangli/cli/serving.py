@@ -8,7 +8,7 @@ import typer
 
 from rangli.cli import face as faces
 from rangli.cli.face import Face
-from rangli.cli.opening import Opened, kept_alive, opened
+from rangli.cli.opening import Opened, opened
 from rangli.cli.options import AsJson, Data, Lang
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 PORT_MAX = 65_535
 FIRST_KEY = "admin"
+QUIET_SECONDS = 1
+"""What takes no longer needs no word."""
 
 
 def serve(
@@ -24,6 +26,13 @@ def serve(
         int,
         typer.Option("--port", metavar="N", min=0, max=PORT_MAX, help="端口,0 为任一空闲的 · the port, 0 for any that is free"),
     ] = 8000,
+    webhooks_to_private: Annotated[
+        bool,
+        typer.Option(
+            "--webhooks-to-private",
+            help="webhook 可发往内网和本机 · let webhooks go to private and loopback addresses",
+        ),
+    ] = False,
     data: Data = None,
     json: AsJson = False,
     lang: Lang = None,
@@ -31,23 +40,36 @@ def serve(
     """运行服务 · Run the service.
 
     启动数据库、结算各项目、提供 API,直到 Ctrl-C 或 SIGTERM。第一次启动发放管理密钥,只显示这一次。
+    webhook 不发往内网和本机,否则管理密钥就成了通往内网的路(SSRF);确有需要才加 --webhooks-to-private。
 
     Starts the database, settles every programme, serves the API. The first start makes an admin key and shows it once.
+    Webhooks go to no private address, or an admin key would lead into your network (SSRF); --webhooks-to-private lets them.
 
     例 Example: rangli serve --data build/data --port 8000
     """
     face = Face(lang, json=json)
     try:
-        with opened(data, make=True) as it, kept_alive(it.server):
+        with opened(data, make=True) as it:
             from rangli.service import Service
             from rangli.web import serve as serve_http
 
-            with Service.open(it.database) as service:
+            with Service.open(it.database, rehearsing=True, private_webhooks=webhooks_to_private) as service:
                 key = first_key(service)
+                _rehearse(face, service)
                 serve_http(service, host=host, port=port, ready=lambda url: _announce(face, it, service, url, key))
     except KeyboardInterrupt:  # before it listened, or a second time
         pass
     face.note("服务已停止", "the service has stopped")
+
+
+def _rehearse(face: Face, service: Service) -> None:
+    """Wait until no first order has to wait for a compiler; say so if that takes a while."""
+    if not service.wait_rehearsed(QUIET_SECONDS):
+        face.note(
+            "正在准备内核:在一台机器上第一次运行,要编译十几秒",
+            "preparing the kernels: the first time on a machine they are compiled, which takes about fifteen seconds",
+        )
+        service.wait_rehearsed()
 
 
 def first_key(service: Service) -> str:

@@ -86,6 +86,13 @@ class Books:
         if status != fold.OK:
             raise _refusal(status, int(row), rows)
 
+    def follow(self, other: Books, transfers: Transfers) -> None:
+        """Bring the accounts of these transfers, which ``other`` has folded, to what they hold there."""
+        from rangli.ledger import fold  # noqa: PLC0415  as above
+
+        self._grow(len(other.balance))
+        fold.follow(other.balance, transfers.source, transfers.destination, self.balance, self._touched)
+
     def _grow(self, size: int) -> None:
         """Room for ``size`` accounts, at least doubling, so that growth is linear in all."""
         known = len(self.balance)
@@ -176,8 +183,12 @@ def _refusal(status: int, row: int, transfers: Transfers) -> RangliError:
         fold.LIMIT_PASSED: (f"余额将超过 ±{MICRO_MAX}", f"a balance would pass ±{MICRO_MAX}"),
     }[status]
     facts = tuple(int(column[row]) for column in (transfers.source, transfers.destination, transfers.amount, transfers.code))
-    refusal = LimitReached if status == fold.LIMIT_PASSED else LedgerError
-    return refusal(
+    texts = (
         f"第 {row} 行转账(源、目的、金额、代码)= {facts} 被拒绝:{zh};本批未记账",
         f"transfer {row} (source, destination, amount, code) = {facts} is refused: {en}; nothing of its batch is booked",
     )
+    if status != fold.LIMIT_PASSED:
+        return LedgerError(*texts)
+    refusal = LimitReached(*texts)
+    refusal.row = row
+    return refusal

@@ -81,3 +81,22 @@ def fold(balance: NDArray[np.int64], touched: NDArray[np.bool_], units: Units, t
             balance[sources[row]] += amounts[row]
             balance[destinations[row]] -= amounts[row]
     return status, done
+
+
+@njit(cache=True, nogil=True)
+def follow(
+    balance: NDArray[np.int64],
+    source: NDArray[np.int32],
+    destination: NDArray[np.int32],
+    follower: NDArray[np.int64],
+    touched: NDArray[np.bool_],
+) -> None:
+    """Copy the balances of these accounts.
+
+    balance : int64 (n_accounts,)   read     follower, touched : as long at least; written
+    """
+    for row in range(source.size):
+        one, other = source[row], destination[row]
+        follower[one] = balance[one]
+        follower[other] = balance[other]
+        touched[one] = touched[other] = True

@@ -8,7 +8,7 @@ from rangli.errors import FieldRefused, RequestConflict
 from rangli.money import MICRO_PER_FEN, parse_micro, parse_yuan, print_micro, print_percent, print_yuan
 from rangli.plan import check, version
 from rangli.service.facts import day_of, instant_text
-from rangli.service.orders import SHOWN_LETTERS, same_name
+from rangli.service.names import SHOWN_LETTERS, same_name
 from rangli.service.orders import check as check_orders
 from rangli.service.requests import (
     ActivationRequest,

@@ -17,6 +17,7 @@ import numpy as np
 from rangli.errors import (
     FieldRefused,
     HeldOrder,
+    LimitReached,
     OrderNotFound,
     OrderRefused,
     PlanFaulty,
@@ -27,10 +28,10 @@ from rangli.money import BP_PER_ONE, MICRO_PER_FEN, mul_div, parse_yuan, print_y
 from rangli.plan import check, compile_plan
 from rangli.service.asked import conflict, facts_of, id_fault, numbers_of
 from rangli.service.clock import MICRO_PER_SECOND, rfc3339
-from rangli.service.facts import asked_facts
 from rangli.service.orders import Checked, digest, unreadable_field
 from rangli.service.orders import check as check_orders
 from rangli.service.recovery import Recovered
+from rangli.service.repeated import Repeated, Run
 from rangli.service.replay import settled_of
 from rangli.service.requests import (
     ActivationRequest,
@@ -42,7 +43,7 @@ from rangli.service.requests import (
     SaleRequest,
     id_of,
 )
-from rangli.service.standing import Asked, OrderRows, Written
+from rangli.service.standing import POSITION_MAX, Asked, OrderRows, Written
 from rangli.service.views import Answer
 from rangli.settle import SETTLED, STATUS_NAMES
 from rangli.store import journal, rows
@@ -50,7 +51,7 @@ from rangli.store.database import Connection
 from rangli.store.journal import Appender, Row
 from rangli.store.keys import hash_of, hashes_of
 from rangli.store.programmes import PlanRow, ProgrammeRow, add_plan
-from rangli.store.rows import Ints
+from rangli.store.rows import HASH_BYTES, Ints
 
 KIND: Final[dict[type[Request], int]] = {
     OrderRequest: rows.ORDER,
@@ -61,8 +62,8 @@ KIND: Final[dict[type[Request], int]] = {
     ActivationRequest: rows.ACTIVATION,
 }
 STREAM_ROWS: Final = 2_000
-"""Orders decided while the rows of those before them are on their way."""
-KIND_OF_ROW: Final = {**{kind: rows.KIND_NAMES[kind] for kind in KIND.values()}, rows.CANCELLATION: "refund"}
+"""Orders decided together, while the rows of those before them are on their way."""
+_VOUCHER: Final = rows.FACTS[rows.ORDER].index("voucher_fen")
 
 
 class Held(NamedTuple):
@@ -107,8 +108,7 @@ class Batch:
         self._first = self._standing.position + 1
         self._holders = len(self._standing.programme.accounts)
         self._names = recovered.names
-        self._here: dict[tuple[int, str], tuple[bytes, int, Request]] = {}
-        """Ids of this batch: digest, place in ``answers``, and what was asked."""
+        self._repeated = Repeated(connection, programme.number, recovered)
         self._key_hashes: list[Ints] = []
         self._refunded: dict[int, tuple[int, int, list[int]]] = {}
         self._plans: list[PlanRow] = []
@@ -135,90 +135,106 @@ class Batch:
 
     def decide(self, requests: Sequence[Request]) -> None:
         """All of them, in order; first the held orders whose time has come."""
-        self._settle_due()
         self.answers = [_PENDING] * len(requests)
-        for kind, group in groupby(range(len(requests)), key=lambda i: type(requests[i])):
-            places = list(group)
-            if kind is OrderRequest:
-                self._orders(places[0], requests[places[0] : places[-1] + 1])  # type: ignore[arg-type]  # all of one type
-            else:
-                for i in places:
-                    self.answers[i] = self._other(i, requests[i])
+        try:
+            self._settle_due()
+            self._decide_all(requests)
+        except _Torn as torn:
+            self.trace[torn.place] = _past_limit()
         if self._key_hashes:
             self.hashes = np.concatenate(self._key_hashes)
 
+    def _decide_all(self, requests: Sequence[Request]) -> None:
+        for kind, group in groupby(range(len(requests)), key=lambda i: type(requests[i])):
+            places = list(group)
+            for start in range(places[0], places[-1] + 1, STREAM_ROWS):
+                stop = min(start + STREAM_ROWS, places[-1] + 1)
+                if kind is OrderRequest:
+                    self._orders(start, requests[start:stop])  # type: ignore[arg-type]  # all of one type
+                    if len(requests) > STREAM_ROWS:
+                        self._stream()
+                else:
+                    for i in range(start, stop):
+                        self.answers[i] = self._other(i, requests[i])
+
     def _orders(self, start: int, some: Sequence[OrderRequest]) -> None:
-        """Orders one after another, the first of them request ``start``: those that can be decided together are."""
+        """Orders one after another, the first of them request ``start``; together, unless one of them asks for more care."""
         terms = self._standing.plans[self._standing.plan].terms
         checked = check_orders(some, (terms.concession_bp_min, terms.concession_bp_max))
         hashes = hashes_of(rows.ORDER, checked.key_ends, checked.keys)
         known = self._recovered.keys.find(hashes)
+        needs_care = checked.refusals or self._barred or self._programme.hold_seconds or checked.facts[:, _VOUCHER].any()
+        if not needs_care and not known.any() and len(np.unique(hashes)) == len(hashes):
+            self._settle(list(range(len(some))), checked, start, hashes)
+        else:
+            self._carefully(checked, start, hashes, known.tolist())
+
+    def _carefully(self, checked: Checked, start: int, hashes: Ints, known: list[int]) -> None:
+        """The same, row by row: those between two that ask for care are settled together."""
         run: list[int] = []
-        for i, request in enumerate(some):
+        met: set[str] = set()
+        for i, request in enumerate(checked.requests):
             place = start + i
             fault = self._barred.get(place) or checked.refusals.get(i)
             if fault is not None and not _is_of_this_plan(fault):
                 self.answers[place] = fault
                 continue
-            identity = (rows.ORDER, request.order_id)
-            if identity in self._here:
-                run = self._flush(run, checked, start, hashes)
-            again = self._here.get(identity)  # gone if it was refused
-            if again is not None:
-                self.answers[place] = self._repeated_here(request, again, checked.digests[i])
-                continue
-            if known[i] or self._programme.hold_seconds:
-                self.answers[place] = self._known_order(request, checked.digests[i], fault, is_known=bool(known[i]))
+            if request.order_id in met:
+                run = self._settle(run, checked, start, hashes)
+            if known[i] or request.order_id in met or self._programme.hold_seconds:
+                is_known = known[i] != 0 or request.order_id in met
+                self.answers[place] = self._known_order(request, checked.digest(i), fault, is_known=is_known)
                 if self.answers[place] is not _PENDING:
                     continue
             if fault is not None:
                 self.answers[place] = fault
                 continue
-            self._here[identity] = (checked.digests[i], place, request)
-            if checked.facts[i, 3]:
-                run = self._flush(run, checked, start, hashes)
+            met.add(request.order_id)
+            if checked.facts[i, _VOUCHER]:
+                run = self._settle(run, checked, start, hashes)
                 fault = self._names.fault(request) or self._voucher_fault(self._standing.plan, request, checked, i)
                 if fault is not None:
                     self.answers[place] = fault
-                    del self._here[identity]
-                    continue
-                self._flush([i], checked, start, hashes)
+                else:
+                    self._settle([i], checked, start, hashes)
             else:
                 run.append(i)
-        self._flush(run, checked, start, hashes)
+        self._settle(run, checked, start, hashes)
 
-    def _flush(self, run: list[int], checked: Checked, start: int, hashes: Ints) -> list[int]:
+    def _settle(self, run: list[int], checked: Checked, start: int, hashes: Ints) -> list[int]:
         """Settle a run of orders under the active plan; an empty run to go on with."""
         if not run:
             return []
-        requests = checked.requests if len(run) == len(checked.requests) else [checked.requests[i] for i in run]
+        some = np.array(run, np.int64)
         holders = len(self._standing.programme.accounts)
-        party, refusals = self._names.party(requests)
-        good = [k for k in range(len(run)) if k not in refusals] if refusals else range(len(run))
-        for k, fault in refusals.items():
-            self.answers[start + run[k]] = fault
-            self._here.pop((rows.ORDER, requests[k].order_id), None)
-        if not good:
-            return []
-        chosen = np.array([run[k] for k in good], np.int64)
-        parties = party[list(good)] if refusals else party
-        for at in range(0, len(chosen), STREAM_ROWS):
-            some = chosen[at : at + STREAM_ROWS]
-            orders = _order_rows(checked, some, parties[at : at + STREAM_ROWS], self._now)
-            first = self._standing.position + 1
+        party, refusals = self._names.party(checked.packed, some)
+        if refusals:
+            for k, fault in refusals.items():
+                self.answers[start + run[k]] = fault
+            good = np.array([k not in refusals for k in range(len(run))])
+            some, party = some[good], party[good]
+            if not len(some):
+                return []
+        orders = _order_rows(checked, some, party, self._now)
+        first = self._standing.position + 1
+        try:
             status, positions = self._standing.orders(self._standing.plan, orders, self.written)
-            if len(chosen) > STREAM_ROWS:
-                self._stream()
-            self._answer_orders(checked, some, start, status, positions)
-            if self._has_traces(holders, first, status):
-                refused = (some[status != SETTLED] + start).tolist()
-                self.trace |= {place: fault for place in refused if isinstance(fault := self.answers[place], RangliError)}
-            self._note_keys(first, positions[status == SETTLED], hashes[some[status == SETTLED]])
-            self.orders_settled += int((status == SETTLED).sum())
+        except LimitReached as refused:
+            place = start + int(some[self._standing.torn_order])
+            raise _Torn(place) from refused
+        self._answer_orders(checked, some, start, status, positions)
+        if self._has_traces(holders, first, status):
+            places = (some[status != SETTLED] + start).tolist()
+            self.trace |= {place: fault for place in places if isinstance(fault := self.answers[place], RangliError)}
+        self._note_keys(first, positions[status == SETTLED], hashes[some[status == SETTLED]])
+        self._repeated.note_orders(Run(positions, some, start, checked))
+        self.orders_settled += int((status == SETTLED).sum())
         return []
 
     def _stream(self) -> None:
         """Send what has been written since the last time."""
+        if len(self.written.data) == self._streamed:
+            return
         if not self._streamed:
             self._to.begin()
         self._to.stream(self._first, self.written.data[self._streamed :])
@@ -236,14 +252,16 @@ class Batch:
 
     def _answer_orders(self, checked: Checked, chosen: Ints, start: int, status: np.ndarray, positions: Ints) -> None:
         """An answer for each order of a run."""
-        at, first, done = rfc3339(self._now), self._first, self.written.hashes
+        at, width = rfc3339(self._now), 2 * HASH_BYTES
+        before = int(positions[positions > 0].min(initial=POSITION_MAX))
+        text = self.written.hashes[HASH_BYTES * (before - self._first) :].hex()
         for i, why, position in zip(chosen.tolist(), status.tolist(), positions.tolist(), strict=True):
             order_id = checked.requests[i].order_id
             if why == SETTLED:
-                self.answers[start + i] = Answer(order_id, "order", "done", position, at, done[position - first].hex())
-                continue
-            self.answers[start + i] = _refused(order_id, why, int(checked.facts[i, 1]))
-            self._here.pop((rows.ORDER, order_id), None)
+                digest_hex = text[width * (position - before) : width * (position - before + 1)]
+                self.answers[start + i] = Answer(order_id, "order", "done", position, at, digest_hex)
+            else:
+                self.answers[start + i] = _refused(order_id, why, int(checked.facts[i, 1]))
 
     def _note_keys(self, first: int, positions: Ints, hashes: Ints) -> None:
         """Keep the hashes of the decisions made since ``first``, 0 for those that nobody asked for."""
@@ -276,10 +294,9 @@ class Batch:
 
         fault : why it would be refused under today's plan, if its id is new
         """
-        if is_known:
-            again = self._known(rows.ORDER, request.order_id, asked, request)
-            if again is not None:
-                return again
+        again = self._repeated.answer(rows.ORDER, request, asked, self.answers) if is_known else None
+        if again is not None:
+            return again
         if not self._programme.hold_seconds:
             return _PENDING
         held = self._held(request.order_id)
@@ -288,41 +305,6 @@ class Batch:
             return fault if fault is not None else self._hold(request)
         before = msgspec.json.decode(held.request, type=OrderRequest)
         return conflict(request.order_id, facts_of(request), facts_of(before)) or self._held_answer(held)
-
-    def _known(self, kind: int, key: str, asked: bytes, request: Request) -> Answer | RangliError | None:
-        """The first answer to this id, or the refusal of other facts; None when the id is new."""
-        candidates = self._recovered.keys.candidates(hash_of(kind, key))
-        found = journal.read(self._connection, self._programme.number, candidates) if candidates else {}
-        for row in found.values():
-            if row.key == key and _namespace(row.kind) == kind:
-                if bytes(row.request) != asked:
-                    fault = conflict(key, facts_of(request), self._asked_before(row, request))
-                    if fault is not None:
-                        return fault
-                digest_hex = bytes(row.hash).hex()
-                return Answer(key, KIND_OF_ROW[row.kind], _status(row), row.position, rfc3339(row.at), digest_hex, repeated=True)
-        return None
-
-    def _asked_before(self, row: Row, request: Request) -> dict[str, str]:
-        """What the id of this request was used for, as ``facts_of`` has it."""
-        before = asked_facts(self._standing, self._connection, self._programme.number, row)
-        if isinstance(request, RefundRequest):  # its row says what "all the rest" came to, and not which held order was cancelled
-            order_id, amount = before.setdefault("order_id", request.order_id), before["amount"]
-            written = {digest(rows.REFUND, row.key, order_id, fen): text for fen, text in ((parse_yuan(amount), amount), (0, ""))}
-            if bytes(row.request) in written:
-                before["amount"] = written[bytes(row.request)]
-            else:
-                before["order_id"] = ""
-        return before
-
-    def _repeated_here(self, request: Request, again: tuple[bytes, int, Request], asked: bytes) -> Answer | RangliError:
-        """The same for an id of this batch."""
-        digest_before, place, before = again
-        first = self.answers[place]
-        fault = None if digest_before == asked else conflict(id_of(request), facts_of(request), facts_of(before))
-        if fault is not None:
-            return fault
-        return first if isinstance(first, RangliError) else msgspec.structs.replace(first, repeated=True)
 
     # ------------------------------------------------------------ all but orders
 
@@ -335,22 +317,19 @@ class Batch:
         try:
             facts = numbers_of(request)
             asked = digest(kind, id_of(request), *facts)
-            again = self._here.get((kind, id_of(request)))
+            again = self._repeated.answer(kind, request, asked, self.answers)
             if again is not None:
-                return self._repeated_here(request, again, asked)
-            known = self._known(kind, id_of(request), asked, request)
-            if known is not None:
-                return known
+                return again
             first = self._standing.position + 1
             status = self._make(request, facts, Asked(self._now, id_of(request), asked))
         except RangliError as refused:
             if self._standing.is_torn:
-                self.trace[place], self._standing.is_torn = refused, False
+                raise _Torn(place) from refused
             return refused
         position = self._standing.position
         self._note_keys(first, np.array([position]), np.array([hash_of(kind, id_of(request))]))
-        self._here[kind, id_of(request)] = (asked, place, request)
-        digest_hex = self.written.hashes[position - self._first].hex()
+        self._repeated.note(kind, place, request, asked)
+        digest_hex = self.written.hashes[-HASH_BYTES:].hex()
         return Answer(id_of(request), rows.KIND_NAMES[kind], status, position, rfc3339(self._now), digest_hex)
 
     def _make(self, request: Request, facts: tuple[str | int, ...], asked: Asked) -> str:
@@ -492,9 +471,12 @@ class Batch:
                     self._captured[some[i].order_id] = some[i]._replace(due_at=None)
                     continue
                 holders, first = len(self._standing.programme.accounts), self._standing.position + 1
-                party, _ = self._names.party([requests[i]])
+                party, _ = self._names.party(checked.packed, np.array([i]))
                 orders = _order_rows(checked, np.array([i]), party, self._now)
-                status, positions = self._standing.orders(plan, orders, self.written)
+                try:
+                    status, positions = self._standing.orders(plan, orders, self.written)
+                except LimitReached as refused:
+                    raise _Torn(some[i].order_id) from refused
                 if status[0] == SETTLED:
                     self._note_keys(first, positions, hashes[[i]])
                     self.orders_settled += 1
@@ -539,6 +521,14 @@ class Batch:
         to.commit()
 
 
+class _Torn(Exception):
+    """The engine has decided what the books refused: nothing of this batch counts, and the request at ``place`` is left out."""
+
+    def __init__(self, place: int | str) -> None:
+        super().__init__(place)
+        self.place = place
+
+
 _PENDING: Final = Answer("", "", "pending", None, "", "")
 """In the place of an answer that is still to come; told by identity."""
 
@@ -548,14 +538,14 @@ def _order_rows(checked: Checked, chosen: Ints, party: np.ndarray, now: int) -> 
     count = len(chosen)
     if count == len(checked.requests):
         ends, keys = checked.key_ends, checked.keys
-        request = np.frombuffer(b"".join(checked.digests), np.uint8).reshape(-1, 32)
+        request = checked.digests
     else:
         begin, stop = checked.key_ends[chosen], checked.key_ends[chosen + 1]
         ends = np.zeros(count + 1, np.int64)
         np.cumsum(stop - begin, out=ends[1:])
         keys = checked.keys[np.repeat(begin - ends[:-1], stop - begin) + np.arange(int(ends[-1]))]
-        request = np.frombuffer(b"".join([checked.digests[i] for i in chosen.tolist()]), np.uint8).reshape(-1, 32)
-    return OrderRows(np.full(count, now, np.int64), ends, keys, request, checked.facts[chosen], np.ascontiguousarray(party))
+        request = checked.digests[chosen]
+    return OrderRows(np.full(count, now, np.int64), ends, keys, request, checked.facts[chosen], party)
 
 
 def _refused(order_id: str, why: int, paid_fen: int) -> OrderRefused:
@@ -565,17 +555,15 @@ def _refused(order_id: str, why: int, paid_fen: int) -> OrderRefused:
     return OrderRefused(field, STATUS_NAMES[why], reason.zh, reason.en)
 
 
+def _past_limit() -> LimitReached:
+    return LimitReached(
+        "会使某个账户的余额超过上限;请用较小的金额", "would take an account's balance past its limit; a smaller amount may pass"
+    )
+
+
 def _is_of_this_plan(fault: RangliError) -> bool:
     """Whether a refusal may be today's plan's alone: the same order may have been settled or captured under another version."""
     return isinstance(fault, FieldRefused) and fault.field == "concession"
-
-
-def _namespace(kind: int) -> int:
-    return rows.REFUND if kind == rows.CANCELLATION else kind
-
-
-def _status(row: Row) -> str:
-    return "cancelled" if row.kind == rows.CANCELLATION else "done"
 
 
 def _held_text(request: OrderRequest) -> str:

@@ -16,7 +16,7 @@ from rangli.ledger import Books
 from rangli.money import mul_div, print_micro
 from rangli.service.clock import MICRO_PER_SECOND, Clock, rfc3339
 from rangli.service.export import legs_between, transfers_of
-from rangli.service.settler import _LOCK_SPACE, CHECKPOINT_EVERY
+from rangli.service.settler import CHECKPOINT_EVERY, SETTLING
 from rangli.store.database import HEAD, POSTGRESQL_MIN, Connection
 from rangli.store.findings import Finding
 from rangli.store.journal import PARTITION_BITS, head
@@ -52,7 +52,7 @@ def settled_since(connection: Connection, number: int) -> int | None:
         "SELECT (extract(epoch FROM a.backend_start) * 1000000)::int8 FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
         " WHERE l.locktype = 'advisory' AND l.classid = %s AND l.objid = %s AND l.objsubid = 2 AND l.granted"
         " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())",
-        [_LOCK_SPACE, number],
+        [SETTLING, number],
     ).fetchone()
     return None if row is None else int(row[0])
 

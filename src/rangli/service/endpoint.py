@@ -48,8 +48,8 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     ),
     "name": ("主机名查不到地址;请检查网址", "the host's name has no address; check the URL"),
     "address": (
-        "主机在内网或为保留地址;如确需内网地址,请在启动服务时允许",
-        "the host is at a private or reserved address; if a private one is meant, allow them when the service is started",
+        "主机在内网或为保留地址;如确需内网地址,请以 rangli serve --webhooks-to-private 启动服务",
+        "the host is at a private or reserved address; if a private one is meant, start rangli serve with --webhooks-to-private",
     ),
     "unreachable": (
         "连不上主机;请检查网址、端口和防火墙",

@@ -13,7 +13,7 @@ from rangli.errors import Broken, LedgerError, NameRefused
 from rangli.ledger import Books
 from rangli.ledger.accounts import CONSUMER, INSTITUTION, POCKETS
 from rangli.plan import CompiledPlan, check, compile_plan
-from rangli.service.orders import Names
+from rangli.service.names import Names
 from rangli.service.replay import Replay
 from rangli.service.standing import Standing, with_room
 from rangli.settle import Programme

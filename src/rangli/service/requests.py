@@ -10,7 +10,7 @@ from __future__ import annotations
 import msgspec
 
 
-class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OrderRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     """A paid order. Parties are names; an empty one means that there is none."""
 
     order_id: str

@@ -42,7 +42,8 @@ CHECKPOINT_EVERY: Final = 100_000
 RETRY_SECONDS: Final = 1
 HOLDS_SECONDS: Final = 1
 """How often held orders are looked at."""
-_LOCK_SPACE: Final = 0x52414E
+SETTLING: Final = 0x52414E
+"""Advisory lock of whoever settles a programme; its second half is the programme's number."""
 
 Answers = list[Answer | RangliError]
 
@@ -181,7 +182,7 @@ class Settler:
         self._stop_settling()
 
     def _settle_until_lost(self) -> None:
-        self._connection = connection = self._database.connect()
+        connection = self._database.connect()
         try:
             if not self._locked(connection):
                 return
@@ -202,7 +203,7 @@ class Settler:
         while not self._closing.is_set():
             connection.execute("SET lock_timeout = '500ms'")
             try:
-                connection.execute("SELECT pg_advisory_lock(%s, %s)", [_LOCK_SPACE, self.programme.number])
+                connection.execute("SELECT pg_advisory_lock(%s, %s)", [SETTLING, self.programme.number])
             except psycopg.errors.LockNotAvailable:
                 continue
             connection.execute("SET lock_timeout = 0")
@@ -323,7 +324,7 @@ class Settler:
         standing = self.recovered.standing
         seen = self.published
         with seen.lock:
-            seen.last = publish(batch.written.moved, seen.books, seen.last)
+            seen.last = publish(batch.written.moved, standing, seen.books, seen.last)
             seen.position, seen.head, seen.plan = standing.position, standing.head, standing.plan
             seen.orders, seen.holders = standing.programme.order_count, len(standing.programme.accounts)
         if len(batch.hashes):

@@ -7,9 +7,9 @@ The settler lets it go forward with what is asked, ``replay`` with what the jour
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rangli.engine.draw import siphash_strings
+from rangli.errors import LimitReached
 from rangli.ledger import Books
 from rangli.ledger.accounts import POCKETS
 from rangli.ledger.transfers import Transfers, concatenated
@@ -61,7 +62,8 @@ class Written:
     closed: list[Ints] = field(default_factory=list)
     moved: list[tuple[int, Transfers, Ints]] = field(default_factory=list)
     """(first position, legs, their ends): what balances and last positions go forward by."""
-    hashes: list[bytes] = field(default_factory=list)
+    hashes: bytearray = field(default_factory=bytearray)
+    """One after another."""
     refunded: list[tuple[int, int, int, int]] = field(default_factory=list)
     """(order number, refunded in all, received by its lot, position) after each refund."""
 
@@ -82,6 +84,8 @@ class Standing:
         self.head = GENESIS
         self.is_torn = False
         """Whether the engine has decided what the books then refused: a balance past its limit. Only starting anew mends it."""
+        self.torn_order = 0
+        """Which of the orders that were to be settled did it."""
         self.engine_seconds: float = 0
         """Time spent in the engine."""
 
@@ -94,7 +98,7 @@ class Standing:
         self._one(rows.ACTIVATION, plan, asked, (plan,), (), None, out)
 
     def orders(self, plan: int, orders: OrderRows, out: Written) -> tuple[NDArray[np.uint8], Ints]:
-        """Settle orders under a plan; the status of each, and its position (0: refused)."""
+        """Settle orders under a plan; the status of each, and its position (0: refused). Raises LimitReached, and is torn."""
         self.programme.adopt(self.plans[plan])
         count = len(orders.at)
         status = np.zeros(count, np.uint8)
@@ -122,6 +126,7 @@ class Standing:
         start = 0
         for upto, release in releases:
             self._order_rows(plan, orders, slice(start, upto), settled, legs, ends, positions, out)
+            self.torn_order = upto
             self._release_rows(plan, release, int(orders.at[upto]), out)
             start = upto
         self._order_rows(plan, orders, slice(start, count), settled, legs, ends, positions, out)
@@ -181,20 +186,23 @@ class Standing:
         some = np.flatnonzero(settled[part]) + part.start
         if not len(some):
             return
-        whole = len(some) == part.stop - part.start
         first, stop = int(ends[some[0]]), int(ends[some[-1] + 1])
-        key_ends, keys = orders.key_ends, orders.keys
-        if whole:
-            key_ends = key_ends[part.start : part.stop + 1]
+        positions[some] = self.position + 1 + np.arange(len(some))
+        key_ends, keys, which = orders.key_ends, orders.keys, some
+        if len(some) == part.stop - part.start:
+            key_ends, which = key_ends[part.start : part.stop + 1], part
         else:
             keys = np.concatenate([keys[key_ends[i] : key_ends[i + 1]] for i in some])
             key_ends = np.concatenate([[0], np.cumsum((key_ends[1:] - key_ends[:-1])[some])])
-        positions[some] = self.position + 1 + np.arange(len(some))
         decisions = Decisions(
-            rows.ORDER, plan, orders.at[some], key_ends, keys, orders.request[some], orders.facts[some], orders.party[some],
+            rows.ORDER, plan, orders.at[which], key_ends, keys, orders.request[which], orders.facts[which], orders.party[which],
             legs.part(first, stop), np.append(ends[some], stop) - first,
         )  # fmt: skip
-        self._write(decisions, out)
+        try:
+            self._write(decisions, out)
+        except LimitReached as refused:
+            self.torn_order = int(some[np.searchsorted(decisions.leg_ends, refused.row, side="right") - 1])
+            raise
 
     def _release_rows(self, plan: int, chunk: Chunk, at: int, out: Written) -> None:
         """A period's release, in rows of at most LEGS_MAX legs."""
@@ -234,7 +242,7 @@ class Standing:
         self.last = with_room(self.last, self.programme.holders * POCKETS)
         data, ends = rows.encode(decisions, self.number, self.position + 1, self.last)
         self.head = chain(data, ends.tolist(), self.head, out.hashes)
-        out.data.append(data)
+        out.data.append(data[HASH_BYTES:])
         out.moved.append((self.position + 1, decisions.legs, decisions.leg_ends))
         self.position += count
 
@@ -244,18 +252,20 @@ class Standing:
         return ORDER_PARTIES
 
 
-def chain(data: Bytes, ends: list[int], head: bytes, hashes: list[bytes]) -> bytes:
-    """Write each row's hash into its end and note it; the last one. A hash is of the one before and of the row without it."""
+def chain(data: Bytes, ends: list[int], head: bytes, hashes: bytearray) -> bytes:
+    """Write each row's hash into its end and note it; the last one.
+
+    A hash is of the one before and of the row without it, which are neighbours: the room before the first row takes the head.
+    """
     view = memoryview(data)  # type: ignore[arg-type]  # NumPy's arrays are buffers
-    sha256 = hashlib.sha256
-    start = ends[0]
+    view[ends[0] - HASH_BYTES : ends[0]] = head
+    start = ends[0] - HASH_BYTES
     for end in ends[1:]:
-        digest = sha256(head)
-        digest.update(view[start : end - HASH_BYTES])
-        head = digest.digest()
-        view[end - HASH_BYTES : end] = head
-        hashes.append(head)
-        start = end
+        stop = end - HASH_BYTES
+        head = sha256(view[start:stop]).digest()
+        view[stop:end] = head
+        hashes += head
+        start = stop
     return head
 
 
@@ -268,10 +278,12 @@ def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
     return longer
 
 
-def publish(moved: Iterable[tuple[int, Transfers, Ints]], books: Books, last: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Let published balances and last positions go forward by what was committed; the last positions, with room."""
-    for first, legs, ends in moved:
-        books.fold(legs)
-        last = with_room(last, len(books.balance))
-        rows.touch(legs.source, legs.destination, ends, first, last)
+def publish(
+    moved: Iterable[tuple[int, Transfers, Ints]], standing: Standing, books: Books, last: NDArray[np.int32]
+) -> NDArray[np.int32]:
+    """Let published balances and last positions follow by what was committed; the last positions, with room."""
+    last = with_room(last, len(standing.last))
+    for _, legs, _ in moved:
+        books.follow(standing.books, legs)
+        rows.follow(legs.source, legs.destination, standing.last, last)
     return last

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from time import perf_counter
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import msgspec
 import numpy as np
@@ -18,8 +18,10 @@ from psycopg import sql
 
 from rangli.errors import Broken, ProgrammeNotFound
 from rangli.files.orders import NAMES
+from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN
 from rangli.service.facts import party_name
 from rangli.service.orders import order_digest
+from rangli.service.packed import Facts, digests_of
 from rangli.service.recovery import add_holders, compiled, key_hashes, standing_of
 from rangli.service.replay import Replay
 from rangli.service.standing import Standing, Written
@@ -89,14 +91,14 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
             add_holders(standing, programmes.holders(reader, programme.number, -1, 0))
         first, orders = standing.position, standing.programme.order_count
         replay = Replay(standing, lambda position: journal.read(reader, programme.number, [position])[position])
-        beside, transfers, met = _Beside(), 0, 0
+        beside, register, transfers, met = _Beside(), _Register(standing), 0, 0
         ids = _Ids.of(reader, programme.number, upto)
         stops = [stop for stop in _checkpoints(reader, programme.number) if first < stop < upto]
         for start, stop in zip([first, *stops], [*stops, upto], strict=True):
             for data, ends, heads in _ahead(_blocks(connection, programme.number, start, stop)):
                 add_holders(standing, programmes.holders(reader, programme.number, standing.position, int(heads.position[-1])))
                 written = replay.feed(data, ends)
-                _check_digests(standing, data, heads)
+                register.check(data, heads)
                 _check_ids(ids, data, heads)
                 beside.note(written)
                 transfers += sum(len(legs.code) for _, legs, _ in written.moved)
@@ -199,26 +201,54 @@ def _checkpoints(connection: Connection, programme: int) -> list[int]:
     return [int(row[0]) for row in found]
 
 
-def _check_digests(standing: Standing, data: Bytes, heads: Heads) -> None:
-    """That the names in the register are those that were asked for."""
-    holders = standing.programme.accounts.holders
-    orders = np.flatnonzero(heads.kind == rows.ORDER)
-    text = data.tobytes()
-    names = []
-    for column, field in enumerate(NAMES):
-        numbers = heads.party[orders, column].tolist()
-        known = {number: party_name(field, holders[number]) if number >= 0 else "" for number in set(numbers)}
-        names.append([known[number] for number in numbers])
-    _, paid, bp, voucher, _, at = heads.facts[orders].T.tolist() if len(orders) else ([],) * 6
-    keys = [text[begin:end].decode() for begin, end in heads.key[orders].tolist()]
-    facts = zip(keys, at, paid, bp, voucher, zip(*names, strict=True), heads.request[orders].tolist(), strict=True)
-    for k, (key, instant, fen, rate, used, parties, start) in enumerate(facts):
-        if order_digest(key, instant, fen, rate, used, parties) != text[start : start + HASH_BYTES]:
+class _Register:
+    """The holders' names in a run of bytes, and the digests of orders that name them."""
+
+    def __init__(self, standing: Standing) -> None:
+        self._holders = standing.programme.accounts.holders
+        self._data = b""
+        self._ends = np.zeros(1, np.int64)
+        self._kinds = np.zeros(0, np.int64)
+
+    def _read_on(self) -> None:
+        """Holders that are new since the last time."""
+        new = self._holders[len(self._kinds) :]
+        texts = [holder.name.encode() for holder in new]
+        self._data += b"".join(texts)
+        self._ends = np.append(self._ends, self._ends[-1] + np.cumsum([len(text) for text in texts], dtype=np.int64))
+        self._kinds = np.append(self._kinds, [holder.kind for holder in new]).astype(np.int64)
+
+    def check(self, data: Bytes, heads: Heads) -> None:
+        """That the names in the register are those that were asked for. Raises Broken."""
+        orders = np.flatnonzero(heads.kind == rows.ORDER)
+        if not len(orders):
+            return
+        self._read_on()
+        party = heads.party[orders, : len(NAMES)].T
+        begin, stop = self._ends[party] * (party >= 0), self._ends[party + 1] * (party >= 0)
+        key, facts = heads.key[orders], heads.facts[orders]
+        keys = np.ascontiguousarray(key[:, 0]), np.ascontiguousarray(key[:, 1])
+        made = digests_of(Facts(data, keys, facts, np.frombuffer(self._data, np.uint8), (begin, stop)))
+        for k in np.flatnonzero(((party >= 0) & (self._kinds[party] != _KIND_OF_NAME[:, None])).any(axis=0)).tolist():
+            names = [
+                party_name(field, self._holders[number]) if number >= 0 else ""
+                for field, number in zip(NAMES, party[:, k].tolist(), strict=True)
+            ]
+            _, paid, rate, used, _, instant = facts[k].tolist()
+            id_text = data[key[k, 0] : key[k, 1]].tobytes().decode()
+            made[k] = np.frombuffer(order_digest(id_text, instant, paid, rate, used, names), np.uint8)
+        there = data[heads.request[orders][:, None] + np.arange(HASH_BYTES)]
+        wrong = np.flatnonzero((made != there).any(axis=1))
+        if len(wrong):
             raise Broken(
-                int(heads.position[orders[k]]),
+                int(heads.position[orders[wrong[0]]]),
                 "订单内容与提交时的摘要不符:某一方的名称或字段被改动",
                 "the order is not what was asked for: a party's name or a field was changed",
             )
+
+
+_KIND_OF_NAME: Final = np.array([KIND_OF_MEANING[MEANING_OF_COLUMN[name]] for name in NAMES], np.int64)
+"""Which kind of holder is named without its kind in each of NAMES."""
 
 
 def _check_standing(standing: Standing, state_hash: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What became of a request. Given only after it is durable, and the same for ever."""
 
     id: str
@@ -174,4 +174,4 @@ class Health(msgspec.Struct, frozen=True):
     ready: bool
     database: str
     programmes: dict[str, str]
-    """Role by programme."""
+    """Role by programme: settling, standby, recovering or broken; warming: it settles, and an order may wait for a compiler."""

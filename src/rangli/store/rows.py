@@ -94,11 +94,11 @@ def size_of(decisions: Decisions) -> int:
 
 
 def encode(decisions: Decisions, programme: int, first_position: int, last: NDArray[np.int32]) -> tuple[Bytes, Ints]:
-    """The rows with their hashes still zero, and where each ends; ``last`` goes forward.
+    """HASH_BYTES of room, the rows with their hashes still zero, and where each begins; at last the end. ``last`` goes forward.
 
     last : int32 (accounts,)   the last decision that touched each account, 0 for none; written
     """
-    out = np.empty(size_of(decisions), np.uint8)
+    out = np.empty(HASH_BYTES + size_of(decisions), np.uint8)
     ends = np.empty(decisions.count_rows + 1, np.int64)
     legs = decisions.legs
     size = encode_rows(
@@ -176,15 +176,15 @@ def _put_int2s(out: Bytes, at: int, values: NDArray[np.int8]) -> int:
 
 @kernel
 def encode_rows(fixed, heads, legs, last, out, ends):
-    """Write the rows; the number of bytes.
+    """Write the rows after HASH_BYTES of room; where they end.
 
     fixed : int64 (4,) programme, kind, plan, position of the first     heads, legs : as in ``encode``
     last  : int32 (accounts,) written     out : uint8 written     ends : int64 (n + 1,) written
     """
     when, key_ends, keys, request, facts, party = heads
     source, destination, amount, code, leg_ends = legs
-    at = np.int64(0)
-    ends[0] = 0
+    at = np.int64(HASH_BYTES)
+    ends[0] = at
     for i in range(when.shape[0]):
         position = fixed[3] + i
         at = _put(out, at, FIELDS, 2)
@@ -222,12 +222,16 @@ def encode_rows(fixed, heads, legs, last, out, ends):
 
 
 @kernel
-def touch(source: NDArray[np.int32], destination: NDArray[np.int32], leg_ends: Ints, first: int, last: NDArray[np.int32]) -> None:
-    """Let ``last`` go forward over decisions from position ``first`` on; written."""
-    for i in range(leg_ends.shape[0] - 1):
-        for k in range(leg_ends[i], leg_ends[i + 1]):
-            last[source[k]] = first + i
-            last[destination[k]] = first + i
+def follow(
+    source: NDArray[np.int32], destination: NDArray[np.int32], last: NDArray[np.int32], follower: NDArray[np.int32]
+) -> None:
+    """Bring the entries of these legs' accounts to those of ``last``.
+
+    follower : int32, as long as ``last`` at least; written
+    """
+    for k in range(source.shape[0]):
+        follower[source[k]] = last[source[k]]
+        follower[destination[k]] = last[destination[k]]
 
 
 # ---------------------------------------------------------------- reading

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import msgspec
 
-from rangli.service import HOLD_SECONDS_MAX
 from rangli.service.access import PER_SECOND, PER_SECOND_MAX, KeyView
+from rangli.service.live import HOLD_SECONDS_MAX
 from rangli.service.views import Answer
 from rangli.web.problems import Problem
 

@@ -55,8 +55,7 @@ class Settlers(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """One family for each figure. The database is not needed for them."""
-        roles = self._service.health().programmes
-        running = {name: self._service.running(name) for name in roles}
+        running = {name: self._service.running(name) for name in self._service.health().programmes}
         for name, what in COUNTED.items():
             counter = CounterMetricFamily(f"rangli_{name}", what, labels=["programme"])
             for programme, of in running.items():
@@ -70,7 +69,7 @@ class Settlers(Collector):
         for programme, of in running.items():
             queued.add_metric([programme], of.figures.queued)
             position.add_metric([programme], of.position())
-            settling.add_metric([programme], int(roles[programme] == "settling"))
+            settling.add_metric([programme], int(of.settler.role == "settling"))
         yield from (queued, position, settling)
 
     def describe(self) -> Iterator[Metric]:

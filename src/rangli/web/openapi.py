@@ -34,7 +34,7 @@ from rangli.web import bodies, problems
 from rangli.web.bodies import NewKey, NewProgramme, NewWebhook
 from rangli.web.gate import SCOPES
 from rangli.web.intake import ROWS_MAX
-from rangli.web.problems import FAULTS, STATUS, Problem, status_of, title_of
+from rangli.web.problems import FAULTS, REFUSALS, Kind, Problem, kind_of
 from rangli.web.routes import ROUTES, Route
 
 REF: Final = "#/components/schemas/{name}"
@@ -97,17 +97,17 @@ def refusals_of(route: Route) -> dict[int, list[str]]:
         codes += ["json_malformed", "body_too_large", "content_type_unsupported"]
     if route.scope:
         kinds += [FieldRefused]
-    refused = [(status_of(kind), kind.code) for kind in dict.fromkeys((*kinds, *route.refusals))]
+    refused = [(kind_of(kind).status, kind.code) for kind in dict.fromkeys((*kinds, *route.refusals))]
     refused += [(FAULTS[code].status, code) for code in codes]
     return {status: [code for at, code in refused if at == status] for status in sorted({at for at, _ in refused})}
 
 
-def codes() -> dict[str, tuple[int, str]]:
+def codes() -> dict[str, Kind]:
     """Every code that a client can meet: its status and what it is."""
-    found = {code: (kind.status, kind.title) for code, kind in FAULTS.items()}
+    found = {code: Kind(*kind[:3]) for code, kind in FAULTS.items()}
     met = {code for route in ROUTES for refused in refusals_of(route).values() for code in refused}
-    found |= {kind.code: (status_of(kind), title_of(kind)) for kind in STATUS if kind.code in met}
-    return dict(sorted(found.items(), key=lambda item: (item[1][0], item[0])))
+    found |= {kind.code: kind_of(kind) for kind in REFUSALS if kind.code in met}
+    return dict(sorted(found.items(), key=lambda item: (item[1].status, item[0])))
 
 
 # ---------------------------------------------------------------- the parts

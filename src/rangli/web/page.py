@@ -28,8 +28,9 @@ def page() -> bytes:
         for route in ROUTES
     ]
     problems = [
-        f'<tr id="{code}"><td><code>{code}</code></td><td>{status}</td><td>{escape(title)}</td></tr>'
-        for code, (status, title) in codes().items()
+        f'<tr id="{code}"><td><code>{code}</code></td><td>{kind.status}</td>'
+        f"<td>{escape(kind.title_zh)}<br>{escape(kind.title_en)}</td></tr>"
+        for code, kind in codes().items()
     ]
     body = (
         "<h1>让利 · Rangli API</h1>"

@@ -1,5 +1,7 @@
 """Problems: every refusal as RFC 9457's ``application/problem+json``, with its HTTP status, in Chinese and English.
 
+``title`` and ``detail``, which every reader of such documents knows, are English; the four texts stand beside them in both.
+
 The one place that knows which status a refusal has. What HTTP itself can get wrong (a path that is not there, a body that is no
 JSON) is a ``Fault``, from a table of its own. Whatever else is raised is a mistake of ours and shows nothing of itself.
 """
@@ -16,55 +18,64 @@ from rangli.errors import FieldRefused, PlanFaulty, RangliError
 
 MEDIA_TYPE: Final = b"application/problem+json"
 
-STATUS: Final[dict[type[RangliError], int]] = {
-    errors.RangliError: 422,
-    errors.InputRefused: 422,
-    errors.AmountMalformed: 422,
-    errors.RateMalformed: 422,
-    errors.PlanNotFound: 422,
-    errors.PlanFaulty: 422,
-    errors.FieldRefused: 422,
-    errors.AddressRefused: 422,
-    errors.FileRefused: 422,
-    errors.RowsRefused: 422,
-    errors.Refused: 422,
-    errors.RefundTooLarge: 422,
-    errors.PointsShort: 422,
-    errors.LimitReached: 422,
-    errors.OrderRefused: 422,
-    errors.RequestConflict: 409,
-    errors.HeldOrder: 422,
-    errors.PlanUnfit: 422,
-    errors.ProgrammeExists: 409,
-    errors.NotFound: 404,
-    errors.ProgrammeNotFound: 404,
-    errors.OrderNotFound: 404,
-    errors.AccountNotFound: 404,
-    errors.KeyNotFound: 404,
-    errors.WebhookNotFound: 404,
-    errors.DeliveryNotFound: 404,
-    errors.AccessRefused: 403,
-    errors.KeyRefused: 401,
-    errors.ScopeRefused: 403,
-    errors.Unavailable: 503,
-    errors.NotSettling: 503,
-    errors.Failed: 503,
-    errors.DatabaseUnreachable: 503,
-    errors.StoreError: 503,
-    errors.SchemaNewer: 503,
-    errors.DatabaseNotEmpty: 503,
-    errors.BackupRefused: 503,
-    errors.ServerRefused: 503,
-    errors.ProgramsMissing: 503,
-    errors.FolderRefused: 503,
-    errors.FolderTaken: 503,
-    errors.VersionDiffers: 503,
-    errors.ServerFailed: 503,
-    errors.LedgerError: 422,
-    errors.NameRefused: 422,
-    errors.Broken: 503,
+
+class Kind(NamedTuple):
+    """What a kind of refusal is answered with, and what it is called."""
+
+    status: int
+    title_zh: str
+    title_en: str
+
+
+REFUSALS: Final[dict[type[RangliError], tuple[int, str]]] = {
+    errors.RangliError: (422, "请求被拒绝"),
+    errors.InputRefused: (422, "输入不可用"),
+    errors.AmountMalformed: (422, "金额或数量写法有误"),
+    errors.RateMalformed: (422, "比率写法有误"),
+    errors.PlanNotFound: (422, "没有这个方案"),
+    errors.PlanFaulty: (422, "方案有误"),
+    errors.FieldRefused: (422, "某一项缺失或写法有误"),
+    errors.AddressRefused: (422, "此地址无法监听"),
+    errors.FileRefused: (422, "文件不可读"),
+    errors.RowsRefused: (422, "有被拒绝的行"),
+    errors.Refused: (422, "账上不允许此操作"),
+    errors.RefundTooLarge: (422, "退款超过尚未退还的金额"),
+    errors.PointsShort: (422, "卖出的积分超过会员所有"),
+    errors.LimitReached: (422, "余额会超出上限"),
+    errors.OrderRefused: (422, "方案不结算此订单"),
+    errors.RequestConflict: (409, "编号已用于另一请求"),
+    errors.HeldOrder: (422, "冻结中或已取消的订单不能如此处理"),
+    errors.PlanUnfit: (422, "新方案与项目的现有状态不相容"),
+    errors.ProgrammeExists: (409, "已有同名项目"),
+    errors.NotFound: (404, "没有这个名称"),
+    errors.ProgrammeNotFound: (404, "没有这个项目"),
+    errors.OrderNotFound: (404, "没有这个订单"),
+    errors.AccountNotFound: (404, "没有这个账户"),
+    errors.KeyNotFound: (404, "没有这个密钥"),
+    errors.WebhookNotFound: (404, "没有这个 webhook"),
+    errors.DeliveryNotFound: (404, "没有这次投递,或已不再保留"),
+    errors.AccessRefused: (403, "不准进入"),
+    errors.KeyRefused: (401, "没有有效的密钥"),
+    errors.ScopeRefused: (403, "此密钥无权这样做"),
+    errors.Unavailable: (503, "此刻或此处不行"),
+    errors.NotSettling: (503, "此项目由另一个进程结算"),
+    errors.Failed: (503, "提交未成,什么都没有改变"),
+    errors.DatabaseUnreachable: (503, "连不上数据库"),
+    errors.StoreError: (503, "数据库不可用"),
+    errors.SchemaNewer: (503, "数据库的版本不合"),
+    errors.DatabaseNotEmpty: (503, "备份只能恢复到空数据库"),
+    errors.BackupRefused: (503, "不是备份,或已损坏"),
+    errors.ServerRefused: (503, "自带的 PostgreSQL 不能运行"),
+    errors.ProgramsMissing: (503, "缺少 PostgreSQL 的程序"),
+    errors.FolderRefused: (503, "数据目录不可用"),
+    errors.FolderTaken: (503, "数据目录被占用"),
+    errors.VersionDiffers: (503, "数据目录属于另一个版本"),
+    errors.ServerFailed: (503, "自带的 PostgreSQL 没有正常启动或停止"),
+    errors.LedgerError: (422, "账目有误"),
+    errors.NameRefused: (422, "此名称不能作账户"),
+    errors.Broken: (503, "流水核对不符"),
 }
-"""Refusal -> HTTP status. A test demands a line for every class."""
+"""Refusal -> HTTP status, and its title in Chinese (in English its class introduces itself). A test demands a line for each."""
 
 UNAUTHORIZED: Final = 401
 UNAVAILABLE: Final = 503
@@ -85,7 +96,8 @@ class FaultKind(NamedTuple):
     """What one fault of HTTP is called and answered with; the texts may name {0}, {1}."""
 
     status: int
-    title: str
+    title_zh: str
+    title_en: str
     zh: str
     en: str
 
@@ -93,39 +105,52 @@ class FaultKind(NamedTuple):
 FAULTS: Final[dict[str, FaultKind]] = {
     "json_malformed": FaultKind(
         400,
+        "请求体不是 JSON",
         "The body is not JSON",
         "请求体不是合法的 JSON:{0};请发送 UTF-8 编码的 JSON",
         "the body is not JSON: {0}; send JSON in UTF-8",
     ),
     "path_malformed": FaultKind(
         400,
+        "网址不是文本",
         "The address is no text",
         "网址中的百分号编码不是 UTF-8 文本;请按 UTF-8 编码名称",
         "the percent-encoding of the address is no text in UTF-8; encode names as UTF-8",
     ),
     "route_not_found": FaultKind(
-        404, "No such address", "没有这个网址;所有网址见 /docs", "there is nothing at this address; /docs lists what there is"
+        404,
+        "没有这个网址",
+        "No such address",
+        "没有这个网址;所有网址见 /docs",
+        "there is nothing at this address; /docs lists what there is",
     ),
     "method_not_allowed": FaultKind(
-        405, "Wrong method", "此网址不接受 {0};可用:{1}", "this address does not take {0}; it takes {1}"
+        405, "方法不对", "Wrong method", "此网址不接受 {0};可用:{1}", "this address does not take {0}; it takes {1}"
     ),
     "body_too_large": FaultKind(
-        413, "The body is too large", "请求体过大,至多 {0};请分批发送", "the body is too large, at most {0}; send it in parts"
+        413,
+        "请求体过大",
+        "The body is too large",
+        "请求体过大,至多 {0};请分批发送",
+        "the body is too large, at most {0}; send it in parts",
     ),
     "content_type_unsupported": FaultKind(
         415,
+        "内容类型不对",
         "Wrong content type",
         "不支持 Content-Type {0};请使用 {1}",
         "the content type {0} is not supported; send {1}",
     ),
     "rate_limited": FaultKind(
         429,
+        "请求过于频繁",
         "Too many requests",
         "请求过于频繁,此密钥每秒至多 {0} 次;请在 {1} 秒后重试",
         "too many requests; this key may make {0} a second; try again in {1} s",
     ),
     "unexpected": FaultKind(
         500,
+        "内部错误",
         "A mistake of ours",
         "内部错误,已记录为 {0};请把此编号告诉运营者",
         "a mistake of ours, logged as {0}; tell the operator this number",
@@ -165,6 +190,8 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     status: int
     detail: str
     code: str
+    title_zh: str
+    title_en: str
     zh: str
     en: str
     field: str = ""
@@ -174,31 +201,29 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     problems: list[PlanProblem] = []
 
 
-def status_of(kind: type[RangliError]) -> int:
-    """The HTTP status of a kind of refusal."""
-    return next(STATUS[cls] for cls in kind.__mro__ if cls in STATUS)
-
-
-def title_of(kind: type[RangliError]) -> str:
-    """A refusal's kind in a line: how its class introduces itself."""
-    return (kind.__doc__ or kind.__name__).splitlines()[0].partition(";")[0].rstrip(".")
+def kind_of(kind: type[RangliError]) -> Kind:
+    """Status and titles of a refusal's class."""
+    status, title_zh = next(REFUSALS[cls] for cls in kind.__mro__ if cls in REFUSALS)
+    return Kind(status, title_zh, (kind.__doc__ or kind.__name__).splitlines()[0].partition(";")[0].rstrip("."))
 
 
 def problem_of(refusal: RangliError | Fault) -> Problem:
     """The refusal as a problem."""
     if isinstance(refusal, Fault):
         zh, en = (text.format(*refusal.facts) for text in (refusal.kind.zh, refusal.kind.en))
-        status, title = refusal.kind.status, refusal.kind.title
+        kind = Kind(*refusal.kind[:3])
     else:
         zh, en = (_OURS_ZH, _OURS_EN) if isinstance(refusal, OURS) else (refusal.zh, refusal.en)
-        status, title = status_of(type(refusal)), title_of(type(refusal))
+        kind = kind_of(type(refusal))
     found = refusal.problems if isinstance(refusal, PlanFaulty) else []
     return Problem(
         type=f"/docs#{refusal.code}",
-        title=title,
-        status=status,
+        title=kind.title_en,
+        status=kind.status,
         detail=en,
         code=refusal.code,
+        title_zh=kind.title_zh,
+        title_en=kind.title_en,
         zh=zh,
         en=en,
         field=getattr(refusal, "field", ""),

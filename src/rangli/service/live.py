@@ -1,0 +1,346 @@
+"""A service and its programmes, as the rooms above see them: ``Service`` and ``Running``."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Self
+
+import psycopg
+
+from rangli.engine.draw import SECRET_BYTES
+from rangli.errors import FieldRefused, NotSettling, PlanFaulty, ProgrammeNotFound, RangliError
+from rangli.plan import check, compile_plan, preset_text, presets
+from rangli.service.access import Access
+from rangli.service.checkup import settled_since
+from rangli.service.clock import Clock, rfc3339, system_clock
+from rangli.service.reading import Reading
+from rangli.service.rehearsal import rehearse
+from rangli.service.requests import Request
+from rangli.service.settler import CHECKPOINT_EVERY, Answers, Figures, Settler
+from rangli.service.standing import Asked, Standing, Written
+from rangli.service.views import (
+    BalanceView,
+    DecisionView,
+    DrawView,
+    Health,
+    OrderView,
+    PlanView,
+    ProgrammeView,
+    StatementView,
+    TrialBalanceView,
+)
+from rangli.service.webhooks import Webhooks
+from rangli.settle import Programme
+from rangli.store import programmes, rows
+from rangli.store.database import Database
+from rangli.store.journal import Appender
+from rangli.store.programmes import PlanRow, ProgrammeRow
+
+__all__ = ["Running", "Service"]
+
+GENESIS_KEY = "genesis"
+HOLD_SECONDS_MAX = 400 * 86_400
+NAME_LETTERS_MAX = 60
+READY_SECONDS = 60
+LOOK_SECONDS = 1
+"""How often a service looks for programmes that other processes created."""
+
+log = logging.getLogger("rangli.service")
+
+
+class Running:
+    """One programme that this process serves."""
+
+    def __init__(self, database: Database, programme: ProgrammeRow, clock: Clock, checkpoint_every: int) -> None:
+        self.name = programme.name
+        self.number = programme.number
+        self.settler = Settler(database, programme, clock, checkpoint_every=checkpoint_every)
+        self._programme = programme
+        self._database = database
+        self._reading = Reading(database, self.settler, clock)
+        self.rehearsed = threading.Event()
+        """Set once its kernels are there, or could not be made ready in advance."""
+
+    @property
+    def figures(self) -> Figures:
+        """What its settler has done since it started."""
+        return self.settler.figures
+
+    @property
+    def role(self) -> str:
+        """Of its settler; warming while that settles and would still have to compile what an order needs."""
+        role = self.settler.role
+        return role if role != "settling" or self.rehearsed.is_set() else "warming"
+
+    def rehearse(self) -> None:
+        """Let what an order needs be compiled now. It is for speed alone: whatever goes wrong here is told where it matters."""
+        try:
+            with self._database.connect() as connection:
+                rehearse(connection, programmes.plans(connection, self.number)[-1])
+        except Exception:
+            log.warning("programme %s was not rehearsed; its first order may take longer", self.name, exc_info=True)
+        finally:
+            self.rehearsed.set()
+
+    # ------------------------------------------------------------ deciding
+
+    def submit(self, requests: Sequence[Request]) -> Future[Answers]:
+        """The answers, in the order of the requests, once they are durable; a refusal is an answer. Raises NotSettling."""
+        return self.settler.submit(requests)
+
+    def do(self, requests: Sequence[Request]) -> Answers:
+        """``submit``, waited for. Raises NotSettling or Failed."""
+        return self.submit(requests).result()
+
+    # ------------------------------------------------------------ questions
+
+    def view(self) -> ProgrammeView:
+        """The programme as it stands."""
+        seen = self.settler.published
+        with seen.lock:
+            number, position, orders, head = seen.plan, seen.position, seen.orders, seen.head.hex()
+        with self._database.reading() as connection:  # afterwards, so that the version that was seen is there
+            plans = {plan.number: plan for plan in programmes.plans(connection, self.number)}
+        plan = plans[number or max(plans)]
+        return ProgrammeView(
+            self.name, plan.name, plan.version, plan.number, self._programme.hold_seconds, rfc3339(self._programme.created_at),
+            position, orders, head, self.settler.role,
+        )  # fmt: skip
+
+    def plans(self) -> list[PlanView]:
+        """Every version of its plan that was activated."""
+        with self._database.reading() as connection:
+            activated = connection.execute(
+                "SELECT plan, at, position FROM journal WHERE programme = %s AND kind = %s ORDER BY position",
+                [self.number, rows.ACTIVATION],
+            ).fetchall()
+            plans = {plan.number: plan for plan in programmes.plans(connection, self.number)}
+        return [
+            PlanView(number, plans[number].name, plans[number].version, rfc3339(at), position, plans[number].document)
+            for number, at, position in activated
+        ]
+
+    def order(self, order_id: str) -> OrderView:
+        """An order, what was done with it, and why. Raises OrderNotFound."""
+        return self._reading.order(order_id)
+
+    def balance(self, path: str, *, at: int | None = None) -> BalanceView:
+        """What an account holds, or held after decision ``at``. Raises AccountNotFound."""
+        return self._reading.balance(path, at)
+
+    def statement(self, path: str, *, before: str = "", limit: int = 100) -> StatementView:
+        """A page of an account's entries, newest first. Raises AccountNotFound."""
+        return self._reading.statement(path, before, limit)
+
+    def trial_balance(self) -> TrialBalanceView:
+        """The sum of all balances by unit."""
+        return self._reading.trial_balance()
+
+    def draw(self, order_id: str) -> DrawView:
+        """What anyone needs to draw an order's packets again. Raises OrderNotFound."""
+        return self._reading.draw(order_id)
+
+    def decisions(self, after: int, limit: int) -> list[DecisionView]:
+        """The journal after a position, in order."""
+        return self._reading.decisions(after, limit)
+
+    def state_hash(self) -> str:
+        """SHA-256 of the engine's state and register."""
+        return self._reading.state_hash()
+
+    def position(self) -> int:
+        """The last committed decision."""
+        return self.settler.published.position
+
+    def wait(self, after: int, timeout: float) -> int:
+        """The position, once it has passed ``after`` or the time is over."""
+        moved = self.settler.published.moved
+        with moved:
+            moved.wait_for(lambda: self.position() > after, timeout)
+        return self.position()
+
+
+class Service:
+    """All programmes of one database, served by this process."""
+
+    def __init__(
+        self, database: Database, clock: Clock, checkpoint_every: int, *, rehearsing: bool = False, private_webhooks: bool = False
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.access = Access(database, clock)
+        self.webhooks = Webhooks(
+            database,
+            clock,
+            lambda programme, after, limit: self.running(programme).decisions(after, limit),
+            private_allowed=private_webhooks,
+        )
+        self._checkpoint_every = checkpoint_every
+        self._rehearsing = rehearsing
+        self._running: dict[str, Running] = {}
+        """Never changed but replaced, so that nobody who goes through it is disturbed."""
+        self._lock = threading.Lock()
+        self._closing = threading.Event()
+        self._attendant = threading.Thread(target=self._attend, name="rangli attendant", daemon=True)
+
+    @classmethod
+    def open(
+        cls,
+        database: Database,
+        *,
+        clock: Clock = system_clock,
+        checkpoint_every: int = CHECKPOINT_EVERY,
+        rehearsing: bool = False,
+        private_webhooks: bool = False,
+    ) -> Self:
+        """Bring the schema up to date and begin to serve every programme, as settler or as standby.
+
+        rehearsing       : compile in the background what each programme's first order needs; until then it is ``warming``
+        private_webhooks : webhooks may be at private and loopback addresses
+        """
+        database.migrate()
+        service = cls(database, clock, checkpoint_every, rehearsing=rehearsing, private_webhooks=private_webhooks)
+        service._adopt_new()
+        service.webhooks.start()
+        service._attendant.start()
+        return service
+
+    def create(self, name: str, plan: str, *, hold_seconds: int = 0, secret: bytes | None = None) -> ProgrammeView:
+        """A new programme under a preset or a plan document. Raises FieldRefused, PlanFaulty or ProgrammeExists."""
+        _check_name(name)
+        if not 0 <= hold_seconds <= HOLD_SECONDS_MAX:
+            raise FieldRefused("hold_seconds", f"应在 0 至 {HOLD_SECONDS_MAX} 之间", f"it must be 0 to {HOLD_SECONDS_MAX}")
+        document = preset_text(plan) if plan in presets() else plan
+        checked, problems = check(document)
+        if checked is None:
+            raise PlanFaulty(problems)
+        compiled = compile_plan(checked)
+        secret = secrets.token_bytes(SECRET_BYTES) if secret is None else secret
+        now = self.clock()
+        with self.database.connect() as connection, connection.transaction():
+            number = programmes.create(connection, name, secret, hold_seconds, now)
+            programmes.add_plan(connection, number, PlanRow(1, checked.name, compiled.version, document))
+            standing = Standing(number, Programme(compiled, secret), {1: compiled})
+            out = Written()
+            standing.activate(1, Asked(now, GENESIS_KEY), out)
+            with Appender(connection, number) as to:
+                to.stream(1, out.data)
+                to.finish()
+                to.holders(0, 0, standing.programme.accounts.holders)
+        self._adopt_new()
+        running = self.running(name)
+        for _ in range(READY_SECONDS):
+            if running.settler.wait_ready(1) or self._is_settled_elsewhere(running):
+                return running.view()
+        raise NotSettling(f"项目 {name} 已建立,但未能开始结算", f"{name} was created and did not begin to settle")
+
+    def programmes(self) -> list[ProgrammeView]:
+        """Every programme, oldest first."""
+        self._adopt_new()
+        return [running.view() for running in self._running.values()]
+
+    def running(self, name: str) -> Running:
+        """A programme by name. Raises ProgrammeNotFound."""
+        if name not in self._running:
+            self._adopt_new()
+        if name not in self._running:
+            raise ProgrammeNotFound(f"没有项目 {name[:60]!r}", f"there is no programme {name[:60]!r}")
+        return self._running[name]
+
+    def wait_ready(self, timeout: float = READY_SECONDS) -> bool:
+        """Whether every programme is settled here, after at most this many seconds each."""
+        return all(running.settler.wait_ready(timeout) for running in self._running.values())
+
+    def wait_rehearsed(self, timeout: float | None = None) -> bool:
+        """Whether no first order has to wait for a compiler, after at most this many seconds for each programme."""
+        return all(running.rehearsed.wait(timeout) for running in self._running.values())
+
+    def health(self) -> Health:
+        """Whether this process can serve."""
+        roles = {name: running.role for name, running in self._running.items()}
+        try:
+            with self.database.reading() as connection:
+                connection.execute("SELECT 1")
+            reachable = "reachable"
+        except Exception:  # noqa: BLE001 (whatever it is, the database is not reachable)
+            reachable = "unreachable"
+        return Health(reachable == "reachable" and all(role == "settling" for role in roles.values()), reachable, roles)
+
+    def close(self) -> None:
+        """Answer what has queued, keep checkpoints, give up the locks."""
+        self._closing.set()
+        if self._attendant.is_alive():
+            self._attendant.join()
+        self.webhooks.stop()
+        for running in self._running.values():
+            running.settler.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ------------------------------------------------------------ programmes that come
+
+    def _attend(self) -> None:
+        """Begin to serve what other processes create, and rehearse what is new here, until we close.
+
+        A programme is left for a moment to the process that creates it, so that it is settled where it was asked for.
+        """
+        seen: set[str] = set()
+        while not self._closing.is_set():
+            self._rehearse_new()
+            self._closing.wait(LOOK_SECONDS)
+            with suppress(psycopg.Error, RangliError):  # settlers and webhooks have said that the database is away
+                there = self._there()
+                self._adopt(programme for programme in there if programme.name in seen)
+                seen = {programme.name for programme in there}
+
+    def _rehearse_new(self) -> None:
+        for running in self._running.values():
+            if not (running.rehearsed.is_set() or self._closing.is_set()):
+                running.rehearse()
+
+    def _there(self) -> list[ProgrammeRow]:
+        """The programmes of the database."""
+        with self.database.reading() as connection:
+            return programmes.programmes(connection)
+
+    def _adopt_new(self) -> None:
+        """Begin to serve every programme, at once."""
+        self._adopt(self._there())
+
+    def _adopt(self, some: Iterable[ProgrammeRow]) -> None:
+        """Begin to serve those of them that are not served yet."""
+        with self._lock:
+            for programme in some:
+                if programme.name not in self._running:
+                    running = Running(self.database, programme, self.clock, self._checkpoint_every)
+                    running.settler.on_commit = self.webhooks.notify
+                    if not self._rehearsing:
+                        running.rehearsed.set()
+                    running.settler.start()
+                    self._running = {**self._running, programme.name: running}
+
+    def _is_settled_elsewhere(self, running: Running) -> bool:
+        """Whether another process was sooner."""
+        with self.database.reading() as connection:
+            return settled_since(connection, running.number) is not None and running.settler.role == "standby"
+
+
+def _check_name(name: str) -> None:
+    """A programme's name goes into addresses. Raises FieldRefused."""
+    letters = name.replace("-", "").replace("_", "")
+    if not (letters and letters.isalnum() and name == name.strip() and len(name) <= NAME_LETTERS_MAX):
+        raise FieldRefused(
+            "name",
+            f"{name[:60]!r} 不能作项目名;用字母、数字、汉字、- 和 _,至多 {NAME_LETTERS_MAX} 个",
+            f"{name[:60]!r} cannot be a programme's name; use letters, digits, - and _, at most {NAME_LETTERS_MAX}",
+        )

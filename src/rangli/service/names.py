@@ -1,0 +1,164 @@
+"""Parties' names to holder numbers of one programme: a table in memory, looked up by a kernel.
+
+A name in a column of a meaning (a bare name means a consumer here, an agent there) is hashed with SipHash under a key that nobody
+outside knows, so nobody can make names that meet; and a hit counts only when the bytes are the same.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rangli.errors import FieldRefused, RangliError
+from rangli.files import parse
+from rangli.files.orders import NAMES, rejected
+from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN, kind_and_name
+from rangli.ledger.accounts import KIND_NAMES, NAME_BYTES_MAX
+from rangli.money import mul_div
+from rangli.service.packed import NONE, PLACE_OF_NAME, UNKNOWN, Packed, enter, look_up
+from rangli.service.requests import OrderRequest
+from rangli.settle import Programme
+from rangli.store.rows import Bytes, Ints
+
+OPTIONAL: Final = NAMES[2:]
+SHOWN_LETTERS: Final = 60
+MEANINGS: Final = tuple(KIND_OF_MEANING)
+MEANING_OF_NAME: Final = np.array([MEANINGS.index(MEANING_OF_COLUMN[name]) for name in NAMES], np.int64)
+"""Which meaning each of NAMES has."""
+_REQUIRED: Final = np.array([name not in OPTIONAL for name in NAMES])
+_PLAIN_LETTERS: Final = mul_div(NAME_BYTES_MAX, 1, 4)
+_SLOTS_MIN: Final = 1 << 12
+_BYTES_MIN: Final = 1 << 16
+
+
+def same_name(field: str, text: str) -> str:
+    """A party's name in the form in which it is shown and compared: without its kind where the column says it."""
+    if not text or field not in MEANING_OF_COLUMN:
+        return text
+    meaning = MEANING_OF_COLUMN[field]
+    kind, name = kind_and_name(meaning, text)
+    return name if kind == KIND_OF_MEANING[meaning] else f"{KIND_NAMES[kind]}:{name}"
+
+
+class Names:
+    """Names to holder numbers of one programme. Nothing is numbered for an order that is refused."""
+
+    def __init__(self, programme: Programme) -> None:
+        self.programme = programme
+        self._known = _Table.of(_SLOTS_MIN, _BYTES_MIN)
+        self._count = 0
+        self._bytes = 0
+        self._sip = np.frombuffer(secrets.token_bytes(16 * len(MEANINGS)), np.int64).reshape(-1, 2)
+
+    def party(self, orders: Packed, some: Ints) -> tuple[NDArray[np.int32], dict[int, RangliError]]:
+        """(n, NAMES) holder numbers of these orders, new ones given row by row; NONE also in rows that are refused.
+
+        Refusals are by the row's place in ``some``.
+        """
+        party = np.empty((len(some), len(NAMES)), np.int32)
+        look_up(*orders, some, PLACE_OF_NAME, MEANING_OF_NAME, _REQUIRED, self._sip, self._known, party)
+        new = [
+            (row, column, self._text(orders, int(some[row]), column)) for row, column in np.argwhere(party == UNKNOWN).tolist()
+        ]
+        refusals: dict[int, RangliError] = {}
+        for row, column, name in new:
+            if row not in refusals:
+                fault = _name_fault(NAMES[column], name)
+                if fault is not None:
+                    refusals[row] = fault
+        here: dict[tuple[int, str], int] = {}
+        for row, column, name in new:
+            if row not in refusals:
+                meaning = int(MEANING_OF_NAME[column])
+                if (meaning, name) not in here:
+                    here[meaning, name] = self.programme.holder(*kind_and_name(MEANINGS[meaning], name))
+                party[row, column] = here[meaning, name]
+        if here:
+            self._add(here)
+        for row in refusals:
+            party[row] = NONE
+        return party, refusals
+
+    def find(self, field: str, name: str) -> int:
+        """The holder that a name means in a field, or -1."""
+        return self.programme.accounts.find(*kind_and_name(MEANING_OF_COLUMN[field], name))
+
+    def fault(self, request: OrderRequest) -> FieldRefused | None:
+        """The first of its parties' names that is none."""
+        for field in NAMES:
+            name: str = getattr(request, field)
+            found = _name_fault(field, name) if name or field not in OPTIONAL else None
+            if found is not None:
+                return found
+        return None
+
+    @staticmethod
+    def _text(orders: Packed, row: int, column: int) -> str:
+        place = PLACE_OF_NAME[column]
+        return orders.data[orders.begin[place, row] : orders.stop[place, row]].tobytes().decode()
+
+    def _add(self, numbers: dict[tuple[int, str], int]) -> None:
+        """Names with their meanings and numbers, which the table does not hold yet."""
+        texts = [name.encode() for _, name in numbers]
+        data = np.frombuffer(b"".join(texts), np.uint8)
+        ends = np.cumsum([0, *map(len, texts)])
+        meanings = np.array([meaning for meaning, _ in numbers], np.int64)
+        if self._bytes + len(data) > len(self._known.data) or 2 * (self._count + len(texts)) > len(self._known.slot):
+            self._grow(self._count + len(texts), self._bytes + len(data))
+        known = self._known
+        known.data[self._bytes : self._bytes + len(data)] = data
+        some = slice(self._count, self._count + len(texts))
+        known.meaning[some], known.number[some] = meanings, list(numbers.values())
+        known.begin[some], known.stop[some] = ends[:-1] + self._bytes, ends[1:] + self._bytes
+        enter(self._sip, known, some.start, some.stop)
+        self._count, self._bytes = some.stop, self._bytes + len(data)
+
+    def _grow(self, names: int, size: int) -> None:
+        """Room for so many names and bytes, at least half of the slots free."""
+        old, slots, room = self._known, len(self._known.slot), len(self._known.data)
+        while slots < 2 * names:
+            slots *= 2
+        while room < size:
+            room *= 2
+        known = _Table.of(slots, room)
+        known.data[: self._bytes] = old.data[: self._bytes]
+        for column in ("begin", "stop", "meaning", "number"):
+            getattr(known, column)[: self._count] = getattr(old, column)[: self._count]
+        enter(self._sip, known, 0, self._count)
+        self._known = known
+
+
+class _Table(NamedTuple):
+    """Names by hash. A slot holds the place of a name among the columns, plus one; 0 is free."""
+
+    slot: NDArray[np.int32]
+    data: Bytes
+    hash: Ints
+    begin: Ints
+    stop: Ints
+    meaning: Ints
+    number: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, slots: int, size: int) -> _Table:
+        """An empty one; half as many names as slots."""
+        names = slots >> 1
+        hashed, begin, stop, meaning = np.zeros((4, names), np.int64)
+        return cls(np.zeros(slots, np.int32), np.zeros(size, np.uint8), hashed, begin, stop, meaning, np.zeros(names, np.int32))
+
+
+def _name_fault(field: str, name: str) -> FieldRefused | None:
+    """Why a text is no name."""
+    if len(name) <= _PLAIN_LETTERS and name.isalnum():  # no space, no colon, and four bytes a letter at most
+        return None
+    data = name.encode()
+    status = np.zeros(1, np.int8)
+    ends = np.array([0, len(data)], np.int32)
+    parse.check_names(ends, np.frombuffer(data, np.uint8), int(field in OPTIONAL), status)
+    if status[0] == parse.OK:
+        return None
+    reason = rejected(0, "", field, name[:SHOWN_LETTERS], int(status[0]), "")
+    return FieldRefused(field, reason.zh, reason.en)
