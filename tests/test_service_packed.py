@@ -107,7 +107,7 @@ def test_an_order_has_the_digest_of_its_names_without_needless_kinds(some: list[
 @pytest.mark.parametrize("one_key", [False, True])
 @given(data=st.data())
 def test_names_get_the_numbers_that_a_dictionary_would_give(*, one_key: bool, data: st.DataObject) -> None:
-    """New ones row by row, none for a refused row; also when one text has the same hash in every column, and while the table grows."""
+    """New ones row by row, none for a refused row; with one text in many columns, and while the table grows."""
     plan, _ = check_plan(preset_text("weituanbao"))
     assert plan is not None
     with pytest.MonkeyPatch.context() as patch:

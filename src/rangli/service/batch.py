@@ -61,7 +61,7 @@ KIND: Final[dict[type[Request], int]] = {
     ClosingRequest: rows.CLOSING,
     ActivationRequest: rows.ACTIVATION,
 }
-STREAM_ROWS: Final = 2_000
+STREAM_ROWS: Final = 1_000
 """Orders decided together, while the rows of those before them are on their way."""
 _VOUCHER: Final = rows.FACTS[rows.ORDER].index("voucher_fen")
 
