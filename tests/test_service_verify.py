@@ -25,9 +25,10 @@ from service_worlds import (
 
 from rangli.errors import Broken, ProgrammeNotFound
 from rangli.service import standing
+from rangli.service import verify as verifying
 from rangli.service.clock import SetClock
 from rangli.service.requests import ActivationRequest, ClosingRequest, InjectionRequest, RefundRequest, SaleRequest
-from rangli.service.verify import Verified, verify
+from rangli.service.verify import APART_ROWS, Verified, verify
 from rangli.store.database import Database
 from rangli.store.rows import KIND_NAMES
 
@@ -328,8 +329,10 @@ def test_what_changed_after_a_checkpoint_is_found_from_there(world: World) -> No
 # ---------------------------------------------------------------- rows that are gone, or that came
 
 
-def test_a_deleted_row_is_found_and_located(world: World) -> None:
-    """The first, any, and the last: that the journal went further is known from what is kept beside it."""
+@pytest.mark.parametrize("apart_rows", [0, APART_ROWS])
+def test_a_deleted_row_is_found_and_located(world: World, monkeypatch: pytest.MonkeyPatch, apart_rows: int) -> None:
+    """The first, any, and the last: that the journal went further is known from what is kept beside it; whoever reads it."""
+    monkeypatch.setattr(verifying, "APART_ROWS", apart_rows)
     for position in (1, 2, world.at["market", "refund"], world.last["market"] - 1, world.last["market"]):
         said = found(world, "market", f"DELETE FROM journal WHERE programme = 1 AND position = {position}")
 

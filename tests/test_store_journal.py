@@ -187,8 +187,7 @@ def test_lots_are_found_by_their_orders(connection: Connection) -> None:
     """Those that have closed, and no others; all of them by number."""
     with Appender(connection, 1) as appender:
         appender.begin()
-        appender.lots(np.array([[7, 0, 0, 0, 4, 900], [3, 0, 0, 0, 1, 2**40]], np.int64))
-        appender.commit()
+        appender.commit(np.array([[7, 0, 0, 0, 4, 900], [3, 0, 0, 0, 1, 2**40]], np.int64))
 
     assert {7: (4, 900)} == journal.lots(connection, 1, [7, 8])
     assert [[3, 1, 2**40], [7, 4, 900]] == journal.all_lots(connection, 1).tolist()

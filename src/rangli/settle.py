@@ -164,6 +164,8 @@ class Programme:
         self.pots: list[tuple[int, int, int]] = []
         """Per queue: the holder number of its pot (ascending), its merchant's, and its tier (from 1)."""
         self._sip_keys: dict[int, tuple[int, int]] = {}
+        self._names, self._named = bytearray(), 0
+        """The register as bytes, as far as somebody has asked for it, and how many holders that is."""
         self._out = Out.of(0, TRANSFERS_ROOM)
 
     # ------------------------------------------------------------ who
@@ -390,8 +392,10 @@ class Programme:
 
     def names(self) -> bytes:
         """The register of accounts as bytes: kind, length and name of each holder in order of number."""
-        rows = ((holder.kind, holder.name.encode()) for holder in self.accounts.holders)
-        return b"".join(struct.pack("<BI", kind, len(name)) + name for kind, name in rows)
+        new = ((holder.kind, holder.name.encode()) for holder in self.accounts.holders[self._named :])
+        self._names += b"".join(struct.pack("<BI", kind, len(name)) + name for kind, name in new)
+        self._named = len(self.accounts)
+        return bytes(self._names)
 
     def hash(self) -> str:
         """SHA-256 of the state and of the register, in hex."""

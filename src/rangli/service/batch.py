@@ -235,9 +235,8 @@ class Batch:
         """Send what has been written since the last time."""
         if len(self.written.data) == self._streamed:
             return
-        if not self._streamed:
-            self._to.begin()
-        self._to.stream(self._first, self.written.data[self._streamed :])
+        new, begin = self.written.data[self._streamed :], not self._streamed
+        self._to.stream(self._first, new, begin=begin, apart=True)
         self._streamed = len(self.written.data)
 
     @property
@@ -491,10 +490,10 @@ class Batch:
     def store(self) -> None:
         """Everything, in one transaction."""
         to, number, connection = self._to, self._programme.number, self._to.connection
-        if not self._streamed:
+        if not self.written.data:
             to.begin()
-        if len(self.written.data) > self._streamed:
-            to.stream(self._first, self.written.data[self._streamed :])
+        elif len(self.written.data) > self._streamed:
+            to.stream(self._first, self.written.data[self._streamed :], begin=not self._streamed)
         if self.written.data:
             to.finish()
         for plan in self._plans:
@@ -502,8 +501,6 @@ class Batch:
         new = self._standing.programme.accounts.holders[self._holders :]
         if new:
             to.holders(self._holders, self._first, new)
-        if self.written.closed:
-            to.lots(np.concatenate(self.written.closed))
         for order, (refunded, received, positions) in self._refunded.items():
             connection.execute(
                 "INSERT INTO refunded VALUES (%s, %s, %s, %s, %s) ON CONFLICT (programme, number) DO UPDATE"
@@ -518,7 +515,7 @@ class Batch:
             )
         if self._done_holds:
             connection.execute("DELETE FROM held WHERE programme = %s AND order_id = ANY(%s)", [number, self._done_holds])
-        to.commit()
+        to.commit(np.concatenate(self.written.closed) if self.written.closed else None)
 
 
 class _Torn(Exception):
@@ -540,10 +537,7 @@ def _order_rows(checked: Checked, chosen: Ints, party: np.ndarray, now: int) -> 
         ends, keys = checked.key_ends, checked.keys
         request = checked.digests
     else:
-        begin, stop = checked.key_ends[chosen], checked.key_ends[chosen + 1]
-        ends = np.zeros(count + 1, np.int64)
-        np.cumsum(stop - begin, out=ends[1:])
-        keys = checked.keys[np.repeat(begin - ends[:-1], stop - begin) + np.arange(int(ends[-1]))]
+        ends, keys = rows.texts_of(checked.keys, checked.key_ends[chosen], checked.key_ends[chosen + 1])
         request = checked.digests[chosen]
     return OrderRows(np.full(count, now, np.int64), ends, keys, request, checked.facts[chosen], party)
 

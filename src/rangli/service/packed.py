@@ -56,12 +56,8 @@ class Packed(NamedTuple):
     def column(self, field: str) -> tuple[NDArray[np.int32], Bytes]:
         """One field's texts in a run, and where each begins."""
         place = TEXTS.index(field)
-        begin, stop = self.begin[place], self.stop[place]
-        ends = np.zeros(len(begin) + 1, np.int32)
-        np.cumsum(stop - begin, out=ends[1:])
-        out = np.empty(int(ends[-1]), np.uint8)
-        gather(self.data, begin, stop, out)
-        return ends, out
+        ends, out = rows.texts_of(self.data, self.begin[place], self.stop[place])
+        return ends.astype(np.int32), out
 
 
 def packed(requests: Sequence[OrderRequest]) -> Packed | None:
@@ -135,16 +131,6 @@ def find_texts(data, key_bytes, begin, stop):
             if at == NO_TEXT:
                 return at
     return at
-
-
-@kernel
-def gather(data, begin, stop, out):
-    """Write these texts one after another."""
-    at = np.int64(0)
-    for i in range(begin.shape[0]):
-        for k in range(begin[i], stop[i]):
-            out[at] = data[k]
-            at += 1
 
 
 @kernel

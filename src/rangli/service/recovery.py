@@ -67,7 +67,7 @@ def recover(connection: Connection, programme: ProgrammeRow) -> Recovered:
     add_holders(standing, programmes.holders(connection, programme.number, start, head))
     for data, ends in list(journal.scan(connection, programme.number, start, head)):
         heads = rows.decode_heads(data, ends)
-        replay.feed(data, ends)
+        replay.feed(data, ends, heads)
         assert heads is not None
         unsaved.append(key_hashes(data, heads))
         keys.add(unsaved[-1], int(heads.position[0]))
@@ -150,9 +150,6 @@ def key_hashes(data: Bytes, heads: rows.Heads) -> Ints:
     lengths = heads.key[:, 1] - heads.key[:, 0]
     for kind in np.unique(heads.kind).tolist():
         some = np.flatnonzero((heads.kind == kind) & (lengths > 0))
-        ends = np.zeros(len(some) + 1, np.int64)
-        np.cumsum(lengths[some], out=ends[1:])
-        places = np.repeat(heads.key[some, 0] - ends[:-1], lengths[some]) + np.arange(int(ends[-1]))
         if len(some):
-            out[some] = hashes_of(NAMESPACE.get(kind, kind), ends, data[places])
+            out[some] = hashes_of(NAMESPACE.get(kind, kind), *rows.texts_of(data, heads.key[some, 0], heads.key[some, 1]))
     return out

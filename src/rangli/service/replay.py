@@ -39,15 +39,18 @@ class Replay:
         self._waiting: list[Bytes] = []
         """Rows read whose decision is not complete: releases that come before an order of the next block."""
 
-    def feed(self, data: Bytes, ends: Ints) -> Written:
-        """Decide these rows again. Raises Broken with the first row that comes out otherwise."""
+    def feed(self, data: Bytes, ends: Ints, heads: Heads | None = None) -> Written:
+        """Decide these rows again. Raises Broken with the first row that comes out otherwise.
+
+        heads : of these rows, if they have been read
+        """
         if self._waiting:
             held = b"".join(part.tobytes() for part in self._waiting)
             lengths = [len(part) for part in self._waiting]
             data = np.frombuffer(held + data.tobytes(), np.uint8)
             ends = np.concatenate([[0], np.cumsum([*lengths, *np.diff(ends).tolist()])]).astype(np.int64)
-            self._waiting = []
-        heads = rows.decode_heads(data, ends)
+            self._waiting, heads = [], None
+        heads = heads or rows.decode_heads(data, ends)
         first = self.standing.position + 1
         if heads is None:
             raise Broken(first + rows.well_formed(data, ends), "格式不对", "it has the wrong form")
@@ -148,10 +151,15 @@ class Replay:
 
 def _compare(made: list[Bytes], data: Bytes, ends: Ints, positions: Ints) -> None:
     """What was made now against the rows that were read. Raises Broken with the first that differs."""
+    read, at = data[ends[0] : ends[-1]], 0
+    for block in made:
+        if block.tobytes() != read[at : at + len(block)].tobytes():
+            break
+        at += len(block)
+    else:
+        if at == len(read):
+            return
     written = np.concatenate(made) if made else np.zeros(0, np.uint8)
-    read = data[ends[0] : ends[-1]]
-    if len(written) == len(read) and np.array_equal(written, read):
-        return
     shared = min(len(written), len(read))
     differs = np.flatnonzero(written[:shared] != read[:shared])
     place = int(ends[0]) + (int(differs[0]) if len(differs) else shared)
@@ -171,13 +179,9 @@ def _check_day(position: int, day: int) -> None:
 
 def _order_rows(data: Bytes, heads: Heads, some: Ints) -> OrderRows:
     """The rows of these orders as they were asked for."""
-    keys = heads.key[some]
-    lengths = keys[:, 1] - keys[:, 0]
-    ends = np.zeros(len(some) + 1, np.int64)
-    np.cumsum(lengths, out=ends[1:])
-    places = np.repeat(keys[:, 0] - ends[:-1], lengths) + np.arange(int(ends[-1]))
+    ends, keys = rows.texts_of(data, heads.key[some, 0], heads.key[some, 1])
     request = data[heads.request[some][:, None] + np.arange(HASH_BYTES)]
-    return OrderRows(heads.at[some], ends, data[places], request, heads.facts[some], heads.party[some])
+    return OrderRows(heads.at[some], ends, keys, request, heads.facts[some], heads.party[some])
 
 
 def settled_of(standing: Standing, row: Row) -> Settled:

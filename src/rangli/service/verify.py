@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from time import perf_counter
 from typing import Final, NamedTuple, Self
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from psycopg import sql
 
 from rangli.errors import Broken, ProgrammeNotFound
 from rangli.files.orders import NAMES
@@ -26,9 +26,13 @@ from rangli.service.recovery import add_holders, compiled, key_hashes, standing_
 from rangli.service.replay import Replay
 from rangli.service.standing import Standing, Written
 from rangli.store import journal, programmes, rows
+from rangli.store.apart import Scan, scan_apart, see
 from rangli.store.database import Connection, Database
 from rangli.store.programmes import ProgrammeRow
 from rangli.store.rows import HASH_BYTES, Bytes, Heads, Ints
+
+APART_ROWS: Final = 50_000
+"""A longer scan is read by a process of its own."""
 
 Progress = Callable[[int], None]
 
@@ -72,9 +76,9 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
     Raises Broken with the first difference, ProgrammeNotFound.
     """
     started = perf_counter()
-    with database.connect() as connection, database.connect() as reader:
-        _at_one_moment(reader, connection)
-        programme = _programme(connection, name)
+    with database.connect() as reader:
+        snapshot = _snapshot(reader)
+        programme = _programme(reader, name)
         plans = {plan.number: compiled(plan) for plan in programmes.plans(reader, programme.number)}
         for plan in programmes.plans(reader, programme.number):
             if plan.version != plans[plan.number].version or plan.name != plans[plan.number].plan.name:
@@ -94,17 +98,17 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
         beside, register, transfers, met = _Beside(), _Register(standing), 0, 0
         ids = _Ids.of(reader, programme.number, upto)
         stops = [stop for stop in _checkpoints(reader, programme.number) if first < stop < upto]
-        for start, stop in zip([first, *stops], [*stops, upto], strict=True):
-            for data, ends, heads in _ahead(_blocks(connection, programme.number, start, stop)):
-                add_holders(standing, programmes.holders(reader, programme.number, standing.position, int(heads.position[-1])))
-                written = replay.feed(data, ends)
-                register.check(data, heads)
-                _check_ids(ids, data, heads)
-                beside.note(written)
-                transfers += sum(len(legs.code) for _, legs, _ in written.moved)
-                if progress is not None:
-                    progress(len(heads.position))
-            if stop in stops:
+        scan = Scan(database.url, snapshot, programme.number, [first, *stops, upto])
+        for data, ends, heads in _ahead(_blocks(database, scan)):
+            add_holders(standing, programmes.holders(reader, programme.number, standing.position, int(heads.position[-1])))
+            written = replay.feed(data, ends, heads)
+            register.check(data, heads)
+            _check_ids(ids, data, heads)
+            beside.note(written)
+            transfers += sum(len(legs.code) for _, legs, _ in written.moved)
+            if progress is not None:
+                progress(len(heads.position))
+            if int(heads.position[-1]) in stops:
                 met += _check_checkpoint(reader, standing)
         replay.finish()
         met += _check_checkpoint(reader, standing)
@@ -115,13 +119,12 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
         )  # fmt: skip
 
 
-def _at_one_moment(first: Connection, second: Connection) -> None:
-    """Let both see the database as it is now until they are closed, whatever the service writes meanwhile."""
-    for connection in (first, second):
-        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    row = first.execute("SELECT pg_export_snapshot()").fetchone()
+def _snapshot(reader: Connection) -> str:
+    """Let a connection see the database as it is now until it is closed, whatever the service writes; the name of that moment."""
+    reader.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    row = reader.execute("SELECT pg_export_snapshot()").fetchone()
     assert row is not None
-    second.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(row[0]))
+    return str(row[0])
 
 
 def _programme(connection: Connection, name: str) -> ProgrammeRow:
@@ -131,10 +134,10 @@ def _programme(connection: Connection, name: str) -> ProgrammeRow:
     raise ProgrammeNotFound(f"没有项目 {name[:60]!r}", f"there is no programme {name[:60]!r}")
 
 
-def _blocks(connection: Connection, programme: int, after: int, upto: int) -> Iterator[tuple[Bytes, Ints, Heads]]:
-    """Rows with their heads. Raises Broken for a row of another form."""
-    position = after
-    for data, ends in journal.scan(connection, programme, after, upto):
+def _blocks(database: Database, scan: Scan) -> Iterator[tuple[Bytes, Ints, Heads]]:
+    """Rows with their heads. Raises Broken for a row of another form, or when the last ones are missing."""
+    position, upto = scan.bounds[0], scan.bounds[-1]
+    for data, ends in scan_apart(scan) if upto - position > APART_ROWS else _scan_here(database, scan):
         heads = rows.decode_heads(data, ends)
         if heads is None:
             raise Broken(position + 1 + rows.well_formed(data, ends), "格式不对", "it has the wrong form")
@@ -142,6 +145,14 @@ def _blocks(connection: Connection, programme: int, after: int, upto: int) -> It
         yield data, ends, heads
     if position != upto:
         raise Broken(position + 1, "缺失", "it is missing")
+
+
+def _scan_here(database: Database, scan: Scan) -> Iterator[tuple[Bytes, Ints]]:
+    """The same rows, read by this process: another one would take longer to start than they to be read."""
+    with database.connect() as connection:
+        see(connection, scan.snapshot)
+        for after, upto in pairwise(scan.bounds):
+            yield from journal.scan(connection, scan.programme, after, upto)
 
 
 def _ahead(blocks: Iterator[tuple[Bytes, Ints, Heads]]) -> Iterator[tuple[Bytes, Ints, Heads]]:

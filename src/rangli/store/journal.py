@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 import psycopg
-from psycopg import Copy
-from psycopg.pq import ExecStatus
-from psycopg.pq.abc import PGconn
 
+from rangli.store import wires
 from rangli.store.database import Connection
 from rangli.store.rows import COPY_HEAD, COPY_TAIL, Bytes, Ints, encode_lots
 
@@ -91,8 +87,7 @@ class Appender:
         self._connection = connection
         self._programme = programme
         self._partition = (-1, "")
-        self._copy: AbstractContextManager[Copy] | None = None
-        self._into: Copy | None = None
+        self._is_copying = False
         self._sender = ThreadPoolExecutor(1, f"copy {programme}")
         self._sent: list[Future[None]] = []
 
@@ -102,23 +97,29 @@ class Appender:
         return self._connection
 
     def begin(self) -> None:
-        """Begin a transaction."""
+        """Begin a transaction without rows."""
         self._connection.execute("BEGIN")
 
-    def commit(self) -> None:
-        """Make it durable."""
-        self._connection.execute("COMMIT")
+    def commit(self, closed: Ints | None = None) -> None:
+        """Make it durable, with these lots that closed."""
+        if closed is None:
+            self._connection.execute("COMMIT")
+            return
+        wire = self._connection.pgconn
+        wires.begin_copy(wire, "COPY lot (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY); COMMIT")
+        wires.put(wire, COPY_HEAD + encode_lots(self._programme, closed).tobytes() + COPY_TAIL)
+        wires.end_copy(wire)
 
     def rollback(self) -> None:
         """As if nothing had been written. What a lost connection leaves is the server's to roll back."""
         self._partition = (-1, "")  # one that was made in this transaction is gone too
         try:
-            if self._copy is not None:
-                self._end(_Abandoned())
-            self._connection.execute("ROLLBACK")
-        except (_Abandoned, psycopg.Error):
-            if not self._connection.closed:
-                self._connection.execute("ROLLBACK")
+            if self._is_copying:
+                self._end(b"not wanted any more")
+        except psycopg.Error:
+            if self._connection.closed:
+                return
+        self._connection.execute("ROLLBACK")
 
     def __enter__(self) -> Self:
         return self
@@ -129,35 +130,42 @@ class Appender:
             self._connection.close()
         self._sender.shutdown()
 
-    def stream(self, first: int, data: Sequence[Bytes]) -> None:
-        """Rows of consecutive positions, ``first`` being that of this transaction's first row."""
-        if self._copy is None:
-            self._copy = self._connection.cursor().copy(f"COPY {self._target(first)} ({COLUMNS}) FROM STDIN (FORMAT BINARY)")
-            self._into = self._copy.__enter__()
-            self._sent = [self._sender.submit(self._into.write, COPY_HEAD)]
-        assert self._into is not None
-        self._sent += [self._sender.submit(self._into.write, memoryview(block)) for block in data]  # type: ignore[arg-type]
+    def stream(self, first: int, data: Sequence[Bytes], *, begin: bool = False, apart: bool = False) -> None:
+        """Rows of consecutive positions, ``first`` being that of this transaction's first row.
+
+        begin : begin the transaction with them     apart : let the other thread hand them over
+        """
+        wire = self._connection.pgconn
+        if not self._is_copying:
+            into = f"COPY {self._target(first)} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
+            wires.begin_copy(wire, f"BEGIN; {into}" if begin else into)
+            self._is_copying = True
+            self._sent = [self._sender.submit(wires.put, wire, COPY_HEAD)] if apart else []
+            if not apart:
+                wires.put(wire, COPY_HEAD)
+        for block in data:
+            view = memoryview(block)  # type: ignore[arg-type]  # NumPy's arrays are buffers
+            if apart or self._sent:
+                self._sent.append(self._sender.submit(wires.put, wire, view))
+            else:
+                wires.put(wire, view)
 
     def finish(self) -> None:
         """Every streamed row has been read by the server."""
-        assert self._into is not None
-        self._sent.append(self._sender.submit(self._into.write, COPY_TAIL))
-        try:
-            for sent in self._sent:
-                sent.result()
-        except BaseException as fault:
-            self._end(fault)
-            raise
         self._end(None)
 
-    def _end(self, fault: BaseException | None) -> None:
-        """Leave the COPY, with the fault or in peace."""
-        copy, self._copy, self._into = self._copy, None, None
-        for sent in self._sent:
-            sent.exception()
-        self._sent = []
-        assert copy is not None
-        copy.__exit__(None if fault is None else type(fault), fault, None)
+    def _end(self, refusal: bytes | None) -> None:
+        """Leave the COPY, in peace or with a refusal of ours."""
+        self._is_copying = False
+        sent, self._sent = self._sent, []
+        faults = [one.exception() for one in sent]
+        for fault in faults:
+            if fault is not None:
+                raise fault
+        wire = self._connection.pgconn
+        if refusal is None:
+            wires.put(wire, COPY_TAIL)
+        wires.end_copy(wire, refusal)
 
     def _target(self, first: int) -> str:
         """The partition of the rows from ``first`` on; the whole journal when they might reach into the next."""
@@ -170,13 +178,6 @@ class Appender:
         ensure_partition(self._connection, first + ROOM)
         return "journal"
 
-    def lots(self, closed: Ints) -> None:
-        """Lots that closed."""
-        with self._connection.cursor().copy(
-            "COPY lot (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY)"
-        ) as copy:
-            copy.write(COPY_HEAD + encode_lots(self._programme, closed).tobytes() + COPY_TAIL)
-
     def holders(self, first: int, since: int, new: Sequence[tuple[int, str]]) -> None:
         """Kind and name of new holders, numbered from ``first`` on."""
         with self._connection.cursor().copy(
@@ -185,10 +186,6 @@ class Appender:
             copy.set_types(["int4", "int4", "int2", "text", "int8"])
             for number, (kind, name) in enumerate(new, first):
                 copy.write_row((self._programme, number, kind, name, since))
-
-
-class _Abandoned(Exception):
-    """Leaves a COPY whose rows are not wanted any more."""
 
 
 # ---------------------------------------------------------------- reading
@@ -200,45 +197,10 @@ def scan(connection: Connection, programme: int, after: int, upto: int) -> Itera
         f"COPY (SELECT {COLUMNS} FROM journal WHERE programme = {int(programme)} AND position > {int(after)}"  # noqa: S608
         f" AND position <= {int(upto)} ORDER BY position) TO STDOUT (FORMAT BINARY)"
     )
-    parts: list[bytes] = []
-    for part in _copied_out(connection.pgconn, query):
-        parts.append(part)
-        if len(parts) == BLOCK_ROWS:
-            yield _joined(parts)
-            parts = []
-    if parts:
-        yield _joined(parts)
-
-
-def _copied_out(wire: PGconn, query: str) -> Iterator[bytes]:
-    """What a binary COPY hands out, row by row. psycopg's own reader costs more a row than all else that is done with it."""
-    begun = wire.exec_(query.encode())
-    if begun.status != ExecStatus.COPY_OUT:
-        raise psycopg.OperationalError(begun.error_message.decode(errors="replace"))
-    skip = len(COPY_HEAD)
-    while True:
-        size, data = wire.get_copy_data(1)
-        if size == 0:
-            select.select([wire.socket], [], [])
-            wire.consume_input()
-            continue
-        if size < 0:
-            break
-        part = bytes(data)[skip:]
-        skip = 0
-        if part and part != COPY_TAIL:
-            yield part
-    ended = wire.get_result()
-    while ended is not None:
-        if ended.status != ExecStatus.COMMAND_OK:
-            raise psycopg.OperationalError(ended.error_message.decode(errors="replace"))
-        ended = wire.get_result()
-
-
-def _joined(parts: list[bytes]) -> tuple[Bytes, Ints]:
-    ends = np.zeros(len(parts) + 1, np.int64)
-    np.cumsum([len(part) for part in parts], out=ends[1:])
-    return np.frombuffer(b"".join(parts), np.uint8), ends
+    for parts in wires.copied_out(connection.pgconn, query, BLOCK_ROWS):
+        ends = np.zeros(len(parts) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, parts), np.int64, len(parts)), out=ends[1:])
+        yield np.frombuffer(b"".join(parts), np.uint8), ends
 
 
 def read(connection: Connection, programme: int, positions: Sequence[int]) -> dict[int, Row]:
@@ -336,7 +298,7 @@ def all_lots(connection: Connection, programme: int) -> Ints:
         f"COPY (SELECT number, packets, received_fen FROM lot WHERE programme = {int(programme)} ORDER BY number)"  # noqa: S608
         " TO STDOUT (FORMAT BINARY)"
     )
-    data = b"".join(part[2:] for part in _copied_out(connection.pgconn, query))
+    data = b"".join(part[2:] for parts in wires.copied_out(connection.pgconn, query, BLOCK_ROWS) for part in parts)
     found = np.frombuffer(data, _LOT)
     return np.stack([found[f"{name}_value"].astype(np.int64) for name in ("a", "b", "c")], axis=1)
 

@@ -278,6 +278,25 @@ def decode_heads(data: Bytes, ends: Ints) -> Heads | None:
     return heads if read_heads(data, ends, *heads) == rows else None
 
 
+def texts_of(data: Bytes, begin: Ints, stop: Ints) -> tuple[Ints, Bytes]:
+    """Where each of these texts begins in a run of them, at last the end; and the run."""
+    ends = np.zeros(len(begin) + 1, np.int64)
+    np.cumsum(stop - begin, out=ends[1:])
+    out = np.empty(int(ends[-1]), np.uint8)
+    gather(data, begin, stop, out)
+    return ends, out
+
+
+@kernel
+def gather(data, begin, stop, out):
+    """Write texts one after another. data : uint8     begin, stop : int64 (n,)     out : uint8 written."""
+    at = np.int64(0)
+    for i in range(begin.shape[0]):
+        for k in range(begin[i], stop[i]):
+            out[at] = data[k]
+            at += 1
+
+
 def well_formed(data: Bytes, ends: Ints) -> int:
     """How many of these rows, from the first, have our form."""
     return next((count for count in range(len(ends) - 1) if decode_heads(data, ends[count : count + 2]) is None), len(ends) - 1)
