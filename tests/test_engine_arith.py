@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +43,12 @@ def mul_less(a: int, b: int, c: int, d: int) -> bool:
 def div_rem(a: int, b: int) -> tuple[int, int]:
     """Quotient and remainder, as a kernel calls them."""
     return arith.div(a, b), arith.rem(a, b)
+
+
+@njit
+def write_word(out: np.ndarray, at: int, word: int) -> None:
+    """A word into bytes, as a kernel calls it."""
+    arith.put_word(out, at, word)
 
 
 @njit
@@ -106,3 +113,12 @@ def test_sixty_four_bits_wrap_as_unsigned_words_do(a: int, b: int, bits: int) ->
     rotated = (word << bits | word >> (64 - bits)) % 2**64
 
     assert (signed(a + b), signed(a * b), word >> bits, signed(rotated)) == words(a, b, bits)
+
+
+@given(st.integers(-(2**63), 2**63 - 1), st.integers(0, 5))
+def test_a_word_is_written_with_its_highest_byte_first(word: int, at: int) -> None:
+    """PostgreSQL's rows are in this order; bytes beside the word stay as they were."""
+    out = np.full(16, 7, np.uint8)
+    write_word(out, at, word)
+
+    assert bytes([7] * at) + word.to_bytes(8, "big", signed=True) + bytes([7] * (8 - at)) == out.tobytes()

@@ -9,6 +9,7 @@ Arguments are non-negative int64 unless said otherwise. Remainders stay with who
 from __future__ import annotations
 
 import platform
+import sys
 from typing import TYPE_CHECKING, Any, Final
 
 from numba import config, njit, types
@@ -69,6 +70,10 @@ if TYPE_CHECKING or config.DISABLE_JIT:
 
     def fetch(rows: NDArray[np.int64], at: int) -> None:
         """Nothing: without a compiler there is no memory to ask."""
+
+    def put_word(out: NDArray[np.uint8], at: int, word: int) -> None:
+        """The 64 bits of a word, any int64, as out[at:at + 8], the highest first; the caller knows that there is room."""
+        out[at : at + 8] = list((int(word) % _TWO64).to_bytes(8, "big"))
 
     def _signed(word: int) -> int:
         """The int64 with the same 64 bits."""
@@ -133,6 +138,20 @@ else:
             return context.get_dummy_value()
 
         return types.void(rows, _INT), codegen
+
+    @intrinsic
+    def put_word(_context, out, at, word):
+        """The 64 bits of a word as out[at:at + 8], the highest first: one store for what Numba would write byte by byte."""
+
+        def codegen(context, builder, _signature, args):
+            view = context.make_array(out)(context, builder, args[0])
+            swap = builder.module.declare_intrinsic("llvm.bswap", [_I64], ir.FunctionType(_I64, [_I64]))
+            value = builder.call(swap, [args[2]]) if sys.byteorder == "little" else args[2]
+            place = builder.bitcast(builder.gep(view.data, [args[1]]), _I64.as_pointer())
+            builder.store(value, place, align=1)
+            return context.get_dummy_value()
+
+        return types.void(out, _INT, _INT), codegen
 
     @intrinsic
     def _product(_context, a, b):

@@ -18,7 +18,19 @@ from rangli.files.orders import NAMES, rejected
 from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN, kind_and_name
 from rangli.ledger.accounts import KIND_NAMES, NAME_BYTES_MAX
 from rangli.money import mul_div
-from rangli.service.packed import NONE, PLACE_OF_NAME, UNKNOWN, Packed, enter, look_up
+from rangli.service.packed import (
+    NAME_BEGIN,
+    NAME_KIND,
+    NAME_STOP,
+    NAME_WIDE,
+    NONE,
+    NUMBER_SHIFT,
+    PLACE_OF_NAME,
+    UNKNOWN,
+    Packed,
+    enter,
+    look_up,
+)
 from rangli.service.requests import OrderRequest
 from rangli.settle import Programme
 from rangli.store.rows import Bytes, Ints
@@ -60,26 +72,26 @@ class Names:
         """
         party = np.empty((len(some), len(NAMES)), np.int32)
         look_up(*orders, some, PLACE_OF_NAME, MEANING_OF_NAME, _REQUIRED, self._sip, self._known, party)
-        new = [
-            (row, column, self._text(orders, int(some[row]), column)) for row, column in np.argwhere(party == UNKNOWN).tolist()
-        ]
+        row, column = np.nonzero(party == UNKNOWN)
+        if not len(row):
+            return party, {}
+        names = _texts(orders, PLACE_OF_NAME[column], some[row])
         refusals: dict[int, RangliError] = {}
-        for row, column, name in new:
-            if row not in refusals:
-                fault = _name_fault(NAMES[column], name)
-                if fault is not None:
-                    refusals[row] = fault
+        for k, name, field in zip(row.tolist(), names, column.tolist(), strict=True):
+            fault = None if k in refusals else _name_fault(NAMES[field], name)
+            if fault is not None:
+                refusals[k] = fault
         here: dict[tuple[int, str], int] = {}
-        for row, column, name in new:
-            if row not in refusals:
-                meaning = int(MEANING_OF_NAME[column])
-                if (meaning, name) not in here:
-                    here[meaning, name] = self.programme.holder(*kind_and_name(MEANINGS[meaning], name))
-                party[row, column] = here[meaning, name]
+        numbers = []
+        for k, name, meaning in zip(row.tolist(), names, MEANING_OF_NAME[column].tolist(), strict=True):
+            number = NONE if k in refusals else here.get((meaning, name), UNKNOWN)
+            if number == UNKNOWN:
+                number = here[meaning, name] = self.programme.holder(*kind_and_name(MEANINGS[meaning], name))
+            numbers.append(number)
+        party[row, column] = numbers
+        party[list(refusals)] = NONE
         if here:
             self._add(here)
-        for row in refusals:
-            party[row] = NONE
         return party, refusals
 
     def find(self, field: str, name: str) -> int:
@@ -95,11 +107,6 @@ class Names:
                 return found
         return None
 
-    @staticmethod
-    def _text(orders: Packed, row: int, column: int) -> str:
-        place = PLACE_OF_NAME[column]
-        return orders.data[orders.begin[place, row] : orders.stop[place, row]].tobytes().decode()
-
     def _add(self, numbers: dict[tuple[int, str], int]) -> None:
         """Names with their meanings and numbers, which the table does not hold yet."""
         texts = [name.encode() for _, name in numbers]
@@ -111,8 +118,8 @@ class Names:
         known = self._known
         known.data[self._bytes : self._bytes + len(data)] = data
         some = slice(self._count, self._count + len(texts))
-        known.meaning[some], known.number[some] = meanings, list(numbers.values())
-        known.begin[some], known.stop[some] = ends[:-1] + self._bytes, ends[1:] + self._bytes
+        known.name[some, NAME_BEGIN], known.name[some, NAME_STOP] = ends[:-1] + self._bytes, ends[1:] + self._bytes
+        known.name[some, NAME_KIND] = meanings + (np.array(list(numbers.values()), np.int64) << NUMBER_SHIFT)
         enter(self._sip, known, some.start, some.stop)
         self._count, self._bytes = some.stop, self._bytes + len(data)
 
@@ -125,29 +132,30 @@ class Names:
             room *= 2
         known = _Table.of(slots, room)
         known.data[: self._bytes] = old.data[: self._bytes]
-        for column in ("begin", "stop", "meaning", "number"):
-            getattr(known, column)[: self._count] = getattr(old, column)[: self._count]
+        known.name[: self._count] = old.name[: self._count]
         enter(self._sip, known, 0, self._count)
         self._known = known
 
 
 class _Table(NamedTuple):
-    """Names by hash. A slot holds the place of a name among the columns, plus one; 0 is free."""
+    """Names by hash. A slot holds the place of a name in ``name``, plus one; 0 is free."""
 
     slot: NDArray[np.int32]
     data: Bytes
-    hash: Ints
-    begin: Ints
-    stop: Ints
-    meaning: Ints
-    number: NDArray[np.int32]
+    name: Ints
+    """(n, 4) hash, where its bytes begin and end, and its holder's number above its meaning: all in one row of memory."""
 
     @classmethod
     def of(cls, slots: int, size: int) -> _Table:
         """An empty one; half as many names as slots."""
-        names = slots >> 1
-        hashed, begin, stop, meaning = np.zeros((4, names), np.int64)
-        return cls(np.zeros(slots, np.int32), np.zeros(size, np.uint8), hashed, begin, stop, meaning, np.zeros(names, np.int32))
+        return cls(np.zeros(slots, np.int32), np.zeros(size, np.uint8), np.zeros((slots >> 1, NAME_WIDE), np.int64))
+
+
+def _texts(orders: Packed, field: Ints, order: Ints) -> list[str]:
+    """The texts of these fields of these orders."""
+    data = memoryview(orders.data)  # type: ignore[arg-type]  # NumPy's arrays are buffers
+    places = zip(orders.begin[field, order].tolist(), orders.stop[field, order].tolist(), strict=True)
+    return [str(data[begin:stop], "utf-8") for begin, stop in places]
 
 
 def _name_fault(field: str, name: str) -> FieldRefused | None:

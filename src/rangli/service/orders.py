@@ -15,7 +15,7 @@ from rangli.files import parse
 from rangli.files.orders import FIELDS, NAMES, rejected
 from rangli.money import print_percent
 from rangli.service.names import OPTIONAL, SHOWN_LETTERS, same_name
-from rangli.service.packed import PLACE_OF_NAME, TEXTS, Facts, Packed, digests_of, packed, special_rows
+from rangli.service.packed import PLACE_OF_NAME, TEXTS, Facts, Packed, digests_of, packed
 from rangli.service.requests import OrderRequest
 from rangli.store import rows
 from rangli.store.rows import Bytes, Ints
@@ -99,18 +99,14 @@ def _readable(
     requests: Sequence[OrderRequest],
 ) -> tuple[Sequence[OrderRequest], Packed, NDArray[np.bool_], dict[int, RangliError]]:
     """The requests, without those that hold what is no text for a database; and which have a party's kind before its name."""
-    special = np.empty((2, len(requests)), np.bool_)
     texts = packed(requests)
-    if texts is not None:
-        special_rows(*texts, _OPTIONAL_PLACES, special)
-        if not special[1].any():
-            return requests, texts, special[0], {}
+    if texts is not None and not texts.has_nul():
+        return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES), {}
     faults = {i: fault for i, request in enumerate(requests) if (fault := unreadable_field(request)) is not None}
     requests = [_NOTHING if i in faults else request for i, request in enumerate(requests)]
     texts = packed(requests)
     assert texts is not None
-    special_rows(*texts, _OPTIONAL_PLACES, special)
-    return requests, texts, special[0], dict(faults)
+    return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES), dict(faults)
 
 
 def unreadable_field(request: msgspec.Struct) -> FieldRefused | None:

@@ -28,6 +28,8 @@ PLACE_OF_NAME: Final = np.array([TEXTS.index(name) for name in NAMES], np.int64)
 """Which field each party's name is."""
 _KEY_BYTES: Final = np.array([1 + len(name) for name in TEXTS], np.int64)
 """What stands before each text: the field's name after one byte of length."""
+_LIST_HEAD: Final = 5
+"""At most as many bytes say how many requests there are."""
 _FIXED_MAX: Final = 16
 _ELEMENTS: Final = 6 + len(NAMES)
 """Of an order's facts: kind, id, instant, paid, concession, voucher, and the names."""
@@ -38,7 +40,14 @@ NONE: Final = -1
 """No holder."""
 UNKNOWN: Final = -2
 """A name that has no number yet."""
-_COLON: Final = ord(":")
+# Columns of a table of names.
+NAME_HASH: Final = 0
+NAME_BEGIN: Final = 1
+NAME_STOP: Final = 2
+NAME_KIND: Final = 3
+NAME_WIDE: Final = 4
+NUMBER_SHIFT: Final = 8
+MEANING_MASK: Final = (1 << NUMBER_SHIFT) - 1
 
 assert all(len(name) < _SHORT for name in TEXTS)
 assert max(len(TEXTS), _ELEMENTS) < _FIXED_MAX, "a map or an array with its length in its first byte"
@@ -58,6 +67,17 @@ class Packed(NamedTuple):
         place = TEXTS.index(field)
         ends, out = rows.texts_of(self.data, self.begin[place], self.stop[place])
         return ends.astype(np.int32), out
+
+    def rows_with(self, byte: bytes, fields: Ints) -> NDArray[np.bool_]:
+        """Which requests hold this byte in one of these fields."""
+        out = np.empty(self.begin.shape[1], np.bool_)
+        holding(self.data, self.begin, self.stop, fields, byte[0], out)
+        return out
+
+    def has_nul(self) -> bool:
+        """Whether any text holds a NUL. Heads hold some too, so a kernel looks closer when there is any."""
+        every = np.arange(len(TEXTS))
+        return b"\0" in self.data[_LIST_HEAD:].tobytes() and bool(self.rows_with(b"\0", every).any())
 
 
 def packed(requests: Sequence[OrderRequest]) -> Packed | None:
@@ -134,21 +154,14 @@ def find_texts(data, key_bytes, begin, stop):
 
 
 @kernel
-def special_rows(data, begin, stop, optional, out):
-    """Write which orders hold a colon in a party's name that may be written with its kind, or a NUL anywhere.
-
-    optional : int64 (k,) the fields of those parties     out : bool (2, n) colons, NULs; written
-    """
+def holding(data, begin, stop, fields, byte, out):
+    """Write which orders hold this byte in one of these fields. fields : int64 (k,)     out : bool (n,) written."""
     for i in range(begin.shape[1]):
-        colons = zeros = False
-        for f in range(begin.shape[0]):
+        found = False
+        for f in fields:
             for k in range(begin[f, i], stop[f, i]):
-                zeros |= data[k] == 0
-        for f in optional:
-            for k in range(begin[f, i], stop[f, i]):
-                colons |= data[k] == _COLON
-        out[0, i] = colons
-        out[1, i] = zeros
+                found |= data[k] == byte
+        out[i] = found
 
 
 # ---------------------------------------------------------------- writing
@@ -221,7 +234,7 @@ def look_up(data, begin, stop, some, place, meaning, required, sip, known, party
     data, begin, stop : as in ``Packed``     some : int64 (n,) which orders
     place, meaning, required : (NAMES,)      sip : int64 (MEANINGS, 2)     known : _Table     party : int32 (n, NAMES) written
     """
-    slots, texts, hashes, begins, stops, meanings, numbers = known
+    slots, texts, names = known
     mask = slots.shape[0] - 1
     for k in range(some.shape[0]):
         for c in range(place.shape[0]):
@@ -233,12 +246,15 @@ def look_up(data, begin, stop, some, place, meaning, required, sip, known, party
             at = hashed & mask
             while slots[at] != 0:
                 name = slots[at] - 1
-                if hashes[name] == hashed and meanings[name] == meaning[c] and stops[name] - begins[name] == end - start:
+                first = names[name, NAME_BEGIN]
+                kind = names[name, NAME_KIND]
+                is_same = names[name, NAME_HASH] == hashed and kind & MEANING_MASK == meaning[c]
+                if is_same and names[name, NAME_STOP] - first == end - start:
                     same = 0
-                    while same < end - start and texts[begins[name] + same] == data[start + same]:
+                    while same < end - start and texts[first + same] == data[start + same]:
                         same += 1
                     if same == end - start:
-                        party[k, c] = numbers[name]
+                        party[k, c] = kind >> NUMBER_SHIFT
                         break
                 at = (at + 1) & mask
 
@@ -249,12 +265,12 @@ def enter(sip, known, first, upto):
 
     sip : int64 (MEANINGS, 2)     known : _Table, written
     """
-    slots, texts, hashes, begins, stops, meanings, _ = known
+    slots, texts, names = known
     mask = slots.shape[0] - 1
     for name in range(first, upto):
-        key = meanings[name]
-        hashes[name] = siphash(texts, begins[name], stops[name], sip[key, 0], sip[key, 1])
-        at = hashes[name] & mask
+        key = names[name, NAME_KIND] & MEANING_MASK
+        names[name, NAME_HASH] = siphash(texts, names[name, NAME_BEGIN], names[name, NAME_STOP], sip[key, 0], sip[key, 1])
+        at = names[name, NAME_HASH] & mask
         while slots[at] != 0:
             at = (at + 1) & mask
         slots[at] = name + 1

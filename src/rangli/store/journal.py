@@ -11,7 +11,7 @@ import psycopg
 
 from rangli.store import wires
 from rangli.store.database import Connection
-from rangli.store.rows import COPY_HEAD, COPY_TAIL, Bytes, Ints, encode_lots
+from rangli.store.rows import COPY_HEAD, COPY_TAIL, Bytes, Ints, encode_holders, encode_lots
 
 PARTITION_BITS: Final = 22
 """A partition holds 2**22 positions, of all programmes."""
@@ -180,12 +180,10 @@ class Appender:
 
     def holders(self, first: int, since: int, new: Sequence[tuple[int, str]]) -> None:
         """Kind and name of new holders, numbered from ``first`` on."""
-        with self._connection.cursor().copy(
-            "COPY holder (programme, number, kind, name, since) FROM STDIN (FORMAT BINARY)"
-        ) as copy:
-            copy.set_types(["int4", "int4", "int2", "text", "int8"])
-            for number, (kind, name) in enumerate(new, first):
-                copy.write_row((self._programme, number, kind, name, since))
+        wire = self._connection.pgconn
+        wires.begin_copy(wire, "COPY holder (programme, number, kind, name, since) FROM STDIN (FORMAT BINARY)")
+        wires.put(wire, COPY_HEAD + encode_holders(self._programme, first, since, new) + COPY_TAIL)
+        wires.end_copy(wire)
 
 
 # ---------------------------------------------------------------- reading

@@ -7,11 +7,14 @@ dimensions. (PostgreSQL's manual, "COPY", "Binary Format"; ``array_send`` in its
 
 from __future__ import annotations
 
+import struct
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rangli.engine.arith import put_word
 from rangli.engine.kernel import kernel
 from rangli.ledger.transfers import Transfers
 
@@ -53,6 +56,8 @@ _HASH_FIELD: Final = 4 + HASH_BYTES
 _OID_INT2: Final = 21
 _OID_INT4: Final = 23
 _OID_INT8: Final = 20
+_LOW_4: Final = 0xFFFFFFFF
+_LOW_2: Final = 0xFFFF
 _ARRAY_HEAD: Final = 20
 _EMPTY_ARRAY: Final = 12
 _FIXED: Final = 2 + (4 + 4) + (4 + 8) + (4 + 2) + (4 + 4) + (4 + 8)
@@ -117,9 +122,8 @@ def encode(decisions: Decisions, programme: int, first_position: int, last: NDAr
 
 @kernel
 def _put(out: Bytes, at: int, value: int, size: int) -> int:
-    """An integer of ``size`` bytes; where the next byte goes."""
-    for k in range(size):
-        out[at + k] = (value >> (8 * (size - 1 - k))) & 255
+    """An integer of ``size`` bytes, and anything up to eight; whoever goes on where the next byte goes, writes over it."""
+    put_word(out, at, value << (8 * (8 - size)))
     return at + size
 
 
@@ -139,11 +143,12 @@ def _put_array_head(out: Bytes, at: int, count: int, kind: int, size: int) -> in
 
 
 @kernel
-def _put_int4s(out: Bytes, at: int, values: NDArray[np.int32]) -> int:
+def _put_int4s(out, at, values):
     """An int4[] field."""
     at = _put_array_head(out, at, values.shape[0], _OID_INT4, 4)
     for i in range(values.shape[0]):
-        at = _put(out, _put(out, at, 4, 4), np.int64(values[i]), 4)
+        put_word(out, at, (4 << 32) | (np.int64(values[i]) & _LOW_4))
+        at += 8
     return at
 
 
@@ -152,25 +157,28 @@ def _put_int8s(out: Bytes, at: int, values: Ints) -> int:
     """An int8[] field."""
     at = _put_array_head(out, at, values.shape[0], _OID_INT8, 8)
     for i in range(values.shape[0]):
-        at = _put(out, _put(out, at, 8, 4), values[i], 8)
+        put_word(out, _put(out, at, 8, 4), values[i])
+        at += 12
     return at
 
 
 @kernel
-def _put_before(out: Bytes, at: int, accounts: NDArray[np.int32], last: NDArray[np.int32]) -> int:
+def _put_before(out, at, accounts, last):
     """An int4[] field: the last decision on each of these accounts."""
     at = _put_array_head(out, at, accounts.shape[0], _OID_INT4, 4)
     for i in range(accounts.shape[0]):
-        at = _put(out, _put(out, at, 4, 4), np.int64(last[accounts[i]]), 4)
+        put_word(out, at, (4 << 32) | np.int64(last[accounts[i]]))
+        at += 8
     return at
 
 
 @kernel
-def _put_int2s(out: Bytes, at: int, values: NDArray[np.int8]) -> int:
+def _put_int2s(out, at, values):
     """An int2[] field."""
     at = _put_array_head(out, at, values.shape[0], _OID_INT2, 2)
     for i in range(values.shape[0]):
-        at = _put(out, _put(out, at, 2, 4), np.int64(values[i]), 2)
+        put_word(out, at, (2 << 32) | (np.int64(values[i]) & _LOW_2) << 16)
+        at += 6
     return at
 
 
@@ -412,7 +420,23 @@ def _value(name: str, part: bytes) -> Any:  # noqa: ANN401 (as many types as a r
     return [int.from_bytes(part[at : at + width], "big", signed=True) for at in elements]
 
 
-# ---------------------------------------------------------------- lots
+# ---------------------------------------------------------------- lots and holders
+
+
+_HOLDER_HEAD: Final = struct.Struct(">hiiiiihi")
+_HOLDER_TAIL: Final = struct.Struct(">iq")
+
+
+def encode_holders(programme: int, first: int, since: int, new: Sequence[tuple[int, str]]) -> bytes:
+    """Rows of ``holder`` from kinds and names, numbered from ``first`` on, of decision ``since``."""
+    head, tail = _HOLDER_HEAD.pack, _HOLDER_TAIL.pack(8, since)
+    texts = [name.encode() for _, name in new]
+    return b"".join(
+        [
+            head(5, 4, programme, 4, number, 2, kind, len(text)) + text + tail
+            for number, (kind, _), text in zip(range(first, first + len(new)), new, texts, strict=True)
+        ]
+    )
 
 
 _LOT_ROW: Final = 2 + (4 + 4) + (4 + 8) + (4 + 4) + (4 + 8)
