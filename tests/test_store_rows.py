@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from service_worlds import House, connected
 
 from rangli.ledger.transfers import Transfers
-from rangli.service.standing import chain
-from rangli.store import journal, rows
+from rangli.store import journal, rows, sha
 from rangli.store.database import Connection
 from rangli.store.rows import Decisions
 
@@ -129,10 +128,9 @@ def written(some: Drawn, programme: int, head: bytes) -> tuple[bytes, np.ndarray
     """The bytes of these rows, where each ends, the last positions after them, and the hashes."""
     last = np.array(some.last, np.int32)
     data, ends = rows.encode(decisions(some), programme, some.first, last)
-    hashes = bytearray()
-    chain(data, ends.tolist(), head, hashes)
+    hashes = sha.chain(data, ends, head)
     room = rows.HASH_BYTES
-    return data[room:].tobytes(), ends - room, last, [bytes(hashes[at : at + room]) for at in range(0, len(hashes), room)]
+    return data[room:].tobytes(), ends - room, last, [bytes(one) for one in hashes]
 
 
 # ---------------------------------------------------------------- against the oracle

@@ -75,6 +75,16 @@ if TYPE_CHECKING or config.DISABLE_JIT:
         """The 64 bits of a word, any int64, as out[at:at + 8], the highest first; the caller knows that there is room."""
         out[at : at + 8] = list((int(word) % _TWO64).to_bytes(8, "big"))
 
+    IS_COMPILED: bool = False
+
+    def address_of(array: NDArray[np.uint8]) -> int:
+        """Where an array begins in memory; of no use without a compiler."""
+        raise NotImplementedError
+
+    def call(function: int, a: int, b: int, c: int) -> None:
+        """Call the C function at an address; of no use without a compiler."""
+        raise NotImplementedError
+
     def _signed(word: int) -> int:
         """The int64 with the same 64 bits."""
         word %= _TWO64
@@ -83,6 +93,7 @@ if TYPE_CHECKING or config.DISABLE_JIT:
 else:
     from llvmlite import binding, ir
 
+    IS_COMPILED = True
     _I64 = ir.IntType(64)
     _I128 = ir.IntType(128)
     _INT = types.int64
@@ -152,6 +163,26 @@ else:
             return context.get_dummy_value()
 
         return types.void(out, _INT, _INT), codegen
+
+    @intrinsic
+    def address_of(_context, array):
+        """Where an array begins in memory."""
+
+        def codegen(context, builder, _signature, args):
+            return builder.ptrtoint(context.make_array(array)(context, builder, args[0]).data, _I64)
+
+        return _INT(array), codegen
+
+    @intrinsic
+    def call(_context, function, a, b, c):
+        """Call the C function at an address with up to three words, be they numbers or addresses."""
+
+        def codegen(context, builder, _signature, args):
+            kind = ir.FunctionType(ir.IntType(32), [_I64, _I64, _I64])
+            builder.call(builder.inttoptr(args[0], kind.as_pointer()), args[1:])
+            return context.get_dummy_value()
+
+        return types.void(_INT, _INT, _INT, _INT), codegen
 
     @intrinsic
     def _product(_context, a, b):

@@ -8,8 +8,6 @@ A text is ``data[begin:stop]``. The facts of an order are hashed in MessagePack 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from hashlib import sha256
-from itertools import pairwise
 from typing import Final, NamedTuple
 
 import msgspec
@@ -20,8 +18,8 @@ from rangli.engine.draw import siphash
 from rangli.engine.kernel import kernel
 from rangli.files.orders import NAMES
 from rangli.service.requests import OrderRequest
-from rangli.store import rows
-from rangli.store.rows import HASH_BYTES, Bytes, Ints
+from rangli.store import rows, sha
+from rangli.store.rows import Bytes, Ints
 
 TEXTS: Final = OrderRequest.__struct_fields__
 PLACE_OF_NAME: Final = np.array([TEXTS.index(name) for name in NAMES], np.int64)
@@ -111,9 +109,7 @@ def digests_of(facts: Facts) -> Bytes:
     out = np.empty(lengths + len(key_begin) * (2 + 5 * (1 + len(NAMES)) + 4 * 9), np.uint8)
     ends = np.empty(len(key_begin) + 1, np.int64)
     size = write_facts(facts.keys, key_begin, key_stop, facts.numbers, facts.names, begin, stop, out, ends)
-    view, places = memoryview(out[:size]), ends.tolist()  # type: ignore[arg-type]  # NumPy's arrays are buffers
-    digests = b"".join([sha256(view[start:end]).digest() for start, end in pairwise(places)])
-    return np.frombuffer(bytearray(digests), np.uint8).reshape(-1, HASH_BYTES)
+    return sha.digests(out[:size], ends)
 
 
 # ---------------------------------------------------------------- reading

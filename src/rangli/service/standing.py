@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -24,7 +23,7 @@ from rangli.ledger.transfers import Transfers, concatenated
 from rangli.plan import CompiledPlan
 from rangli.plan.terms import ORDER_PARTIES
 from rangli.settle import SETTLED, Chunk, Orders, Programme, Settled
-from rangli.store import rows
+from rangli.store import rows, sha
 from rangli.store.rows import HASH_BYTES, LEGS_MAX, Bytes, Decisions, Ints
 
 GENESIS: Final = bytes(HASH_BYTES)
@@ -241,7 +240,9 @@ class Standing:
         self.is_torn = False
         self.last = with_room(self.last, self.programme.holders * POCKETS)
         data, ends = rows.encode(decisions, self.number, self.position + 1, self.last)
-        self.head = chain(data, ends.tolist(), self.head, out.hashes)
+        hashes = sha.chain(data, ends, self.head)
+        self.head = hashes[-1].tobytes()
+        out.hashes += hashes.tobytes()
         out.data.append(data[HASH_BYTES:])
         out.moved.append((self.position + 1, decisions.legs, decisions.leg_ends))
         self.position += count
@@ -250,23 +251,6 @@ class Standing:
     def order_parties(self) -> int:
         """Width of OrderRows.party."""
         return ORDER_PARTIES
-
-
-def chain(data: Bytes, ends: list[int], head: bytes, hashes: bytearray) -> bytes:
-    """Write each row's hash into its end and note it; the last one.
-
-    A hash is of the one before and of the row without it, which are neighbours: the room before the first row takes the head.
-    """
-    view = memoryview(data)  # type: ignore[arg-type]  # NumPy's arrays are buffers
-    view[ends[0] - HASH_BYTES : ends[0]] = head
-    start = ends[0] - HASH_BYTES
-    for end in ends[1:]:
-        stop = end - HASH_BYTES
-        head = sha256(view[start:stop]).digest()
-        view[stop:end] = head
-        hashes += head
-        start = stop
-    return head
 
 
 def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
