@@ -180,10 +180,10 @@ class Programme:
 
         Numbers are given in the order of the calls, so callers resolve names row by row (docs/rules.md, section 4).
         """
-        known = self.accounts.find(kind, name)
-        if known >= 0:
-            return known
+        known = len(self.accounts)
         number = self.accounts.number(kind, name)
+        if number < known:
+            return number
         if kind == MERCHANT and self.state.queues is not None:
             for tier in range(self.terms.packets.tiers_fen.shape[1] + 1):
                 self.pots.append((self.accounts.packets_pot(name, tier + 1), number, tier + 1))

@@ -64,6 +64,9 @@ FIRST_FUND: Final = len(INSTITUTIONS)
 
 HOLDERS_MAX: Final = 2**31 // POCKETS
 NAME_BYTES_MAX: Final = 200
+PLAIN_LETTERS_MAX: Final = 50
+"""So many letters and digits are a name whatever they are."""
+assert 4 * PLAIN_LETTERS_MAX <= NAME_BYTES_MAX, "UTF-8 takes four bytes a letter at most"
 
 
 def encode_name(name: str) -> str:
@@ -74,6 +77,8 @@ def encode_name(name: str) -> str:
 
     Raises NameRefused when it is empty, longer than NAME_BYTES_MAX bytes, or no Unicode text.
     """
+    if name.isalnum() and len(name) <= PLAIN_LETTERS_MAX:
+        return name
     try:
         size = len(name.encode())
     except UnicodeEncodeError:

@@ -16,8 +16,7 @@ from rangli.errors import FieldRefused, RangliError
 from rangli.files import parse
 from rangli.files.orders import NAMES, rejected
 from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN, kind_and_name
-from rangli.ledger.accounts import KIND_NAMES, NAME_BYTES_MAX
-from rangli.money import mul_div
+from rangli.ledger.accounts import KIND_NAMES, PLAIN_LETTERS_MAX
 from rangli.service.packed import (
     NAME_BEGIN,
     NAME_KIND,
@@ -41,7 +40,6 @@ MEANINGS: Final = tuple(KIND_OF_MEANING)
 MEANING_OF_NAME: Final = np.array([MEANINGS.index(MEANING_OF_COLUMN[name]) for name in NAMES], np.int64)
 """Which meaning each of NAMES has."""
 _REQUIRED: Final = np.array([name not in OPTIONAL for name in NAMES])
-_PLAIN_LETTERS: Final = mul_div(NAME_BYTES_MAX, 1, 4)
 _SLOTS_MIN: Final = 1 << 12
 _BYTES_MIN: Final = 1 << 16
 
@@ -71,7 +69,8 @@ class Names:
         Refusals are by the row's place in ``some``.
         """
         party = np.empty((len(some), len(NAMES)), np.int32)
-        look_up(*orders, some, PLACE_OF_NAME, MEANING_OF_NAME, _REQUIRED, self._sip, self._known, party)
+        hashed = np.empty(party.shape, np.int64)
+        look_up(*orders, some, PLACE_OF_NAME, MEANING_OF_NAME, _REQUIRED, self._sip, self._known, hashed, party)
         row, column = np.nonzero(party == UNKNOWN)
         if not len(row):
             return party, {}
@@ -160,7 +159,7 @@ def _texts(orders: Packed, field: Ints, order: Ints) -> list[str]:
 
 def _name_fault(field: str, name: str) -> FieldRefused | None:
     """Why a text is no name."""
-    if len(name) <= _PLAIN_LETTERS and name.isalnum():  # no space, no colon, and four bytes a letter at most
+    if len(name) <= PLAIN_LETTERS_MAX and name.isalnum():  # no space, no colon, and four bytes a letter at most
         return None
     data = name.encode()
     status = np.zeros(1, np.int8)

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from rangli.engine.arith import fetch
 from rangli.engine.draw import siphash
 from rangli.engine.kernel import kernel
 from rangli.files.orders import NAMES
@@ -224,11 +225,13 @@ def write_facts(keys, key_begin, key_stop, numbers, names, begin, stop, out, end
 
 
 @kernel
-def look_up(data, begin, stop, some, place, meaning, required, sip, known, party):
+def look_up(data, begin, stop, some, place, meaning, required, sip, known, hashed, party):
     """Write the holder number of every party: NONE for an empty name that may be, UNKNOWN for one that the table does not hold.
 
-    data, begin, stop : as in ``Packed``     some : int64 (n,) which orders
-    place, meaning, required : (NAMES,)      sip : int64 (MEANINGS, 2)     known : _Table     party : int32 (n, NAMES) written
+    data, begin, stop : as in ``Packed``     some : int64 (n,) which orders     place, meaning, required : (NAMES,)
+    sip : int64 (MEANINGS, 2)     known : _Table     hashed : int64 (n, NAMES) scratch     party : int32 (n, NAMES) written
+
+    Three times over them all, so that what the next round needs of the table is on its way from memory meanwhile.
     """
     slots, texts, names = known
     mask = slots.shape[0] - 1
@@ -236,15 +239,24 @@ def look_up(data, begin, stop, some, place, meaning, required, sip, known, party
         for c in range(place.shape[0]):
             start, end = begin[place[c], some[k]], stop[place[c], some[k]]
             party[k, c] = UNKNOWN if required[c] or end > start else NONE
+            if end > start:
+                hashed[k, c] = siphash(data, start, end, sip[meaning[c], 0], sip[meaning[c], 1])
+                fetch(slots, hashed[k, c] & mask)
+    for k in range(some.shape[0]):
+        for c in range(place.shape[0]):
+            if party[k, c] == UNKNOWN and stop[place[c], some[k]] > begin[place[c], some[k]]:
+                fetch(names, np.int64(slots[hashed[k, c] & mask]) - 1)
+    for k in range(some.shape[0]):
+        for c in range(place.shape[0]):
+            start, end = begin[place[c], some[k]], stop[place[c], some[k]]
             if end == start:
                 continue
-            hashed = siphash(data, start, end, sip[meaning[c], 0], sip[meaning[c], 1])
-            at = hashed & mask
+            at = hashed[k, c] & mask
             while slots[at] != 0:
                 name = slots[at] - 1
                 first = names[name, NAME_BEGIN]
                 kind = names[name, NAME_KIND]
-                is_same = names[name, NAME_HASH] == hashed and kind & MEANING_MASK == meaning[c]
+                is_same = names[name, NAME_HASH] == hashed[k, c] and kind & MEANING_MASK == meaning[c]
                 if is_same and names[name, NAME_STOP] - first == end - start:
                     same = 0
                     while same < end - start and texts[first + same] == data[start + same]:
