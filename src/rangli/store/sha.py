@@ -35,7 +35,7 @@ def _library() -> Ints | None:
         found = [ctypes.cast(getattr(library, name), ctypes.c_void_p).value for name in _FUNCTIONS]
     except (ImportError, OSError, AttributeError):
         return None
-    return None if None in found else np.array(found, np.uint64).astype(np.int64)
+    return None if None in found else np.array(found, np.int64)
 
 
 _functions: Ints | None = _library()
