@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from numba import njit
 
 from rangli import money
-from rangli.engine import arith
+from rangli.engine import arith, memory
 
 Quotient = Callable[[int, int, int], int]
 TWO63 = 2**63
@@ -48,7 +48,7 @@ def div_rem(a: int, b: int) -> tuple[int, int]:
 @njit
 def write_word(out: np.ndarray, at: int, word: int) -> None:
     """A word into bytes, as a kernel calls it."""
-    arith.put_word(out, at, word)
+    memory.put_word(out, at, word)
 
 
 @njit

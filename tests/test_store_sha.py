@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rangli.engine.arith import IS_COMPILED
+from rangli.engine.memory import IS_COMPILED
 from rangli.store import sha
 
 STRETCHES = st.lists(

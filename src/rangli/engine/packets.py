@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from rangli.engine.arith import div, fetch, mul_div
+from rangli.engine.arith import div, mul_div
 from rangli.engine.book import PACKET_CODE
 from rangli.engine.draw import cut_points
 from rangli.engine.kernel import kernel
+from rangli.engine.memory import fetch
 from rangli.engine.out import CLOSED, WRITTEN
 from rangli.engine.state import (
     HEAD,

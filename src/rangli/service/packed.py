@@ -14,9 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from rangli.engine.arith import fetch
 from rangli.engine.draw import siphash
 from rangli.engine.kernel import kernel
+from rangli.engine.memory import fetch
 from rangli.files.orders import NAMES
 from rangli.service.requests import OrderRequest
 from rangli.store import rows, sha

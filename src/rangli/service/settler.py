@@ -337,7 +337,7 @@ class Settler:
         figures.batches += 1
         figures.batch_seconds += seconds
         figures.orders += batch.orders_settled
-        figures.transfers += sum(len(legs.code) for _, legs, _ in batch.written.moved)
+        figures.transfers += sum(len(legs.code) for legs in batch.written.moved)
         for answer in batch.answers:
             if isinstance(answer, RangliError):
                 figures.refused += 1

@@ -21,7 +21,6 @@ from rangli.ledger import Books
 from rangli.ledger.accounts import POCKETS
 from rangli.ledger.transfers import Transfers, concatenated
 from rangli.plan import CompiledPlan
-from rangli.plan.terms import ORDER_PARTIES
 from rangli.settle import SETTLED, Chunk, Orders, Programme, Settled
 from rangli.store import rows, sha
 from rangli.store.rows import HASH_BYTES, LEGS_MAX, Bytes, Decisions, Ints
@@ -59,8 +58,8 @@ class Written:
 
     data: list[Bytes] = field(default_factory=list)
     closed: list[Ints] = field(default_factory=list)
-    moved: list[tuple[int, Transfers, Ints]] = field(default_factory=list)
-    """(first position, legs, their ends): what balances and last positions go forward by."""
+    moved: list[Transfers] = field(default_factory=list)
+    """What balances and last positions go forward by."""
     hashes: bytearray = field(default_factory=bytearray)
     """One after another."""
     refunded: list[tuple[int, int, int, int]] = field(default_factory=list)
@@ -244,13 +243,8 @@ class Standing:
         self.head = hashes[-1].tobytes()
         out.hashes += hashes.tobytes()
         out.data.append(data[HASH_BYTES:])
-        out.moved.append((self.position + 1, decisions.legs, decisions.leg_ends))
+        out.moved.append(decisions.legs)
         self.position += count
-
-    @property
-    def order_parties(self) -> int:
-        """Width of OrderRows.party."""
-        return ORDER_PARTIES
 
 
 def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
@@ -262,12 +256,10 @@ def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:
     return longer
 
 
-def publish(
-    moved: Iterable[tuple[int, Transfers, Ints]], standing: Standing, books: Books, last: NDArray[np.int32]
-) -> NDArray[np.int32]:
+def publish(moved: Iterable[Transfers], standing: Standing, books: Books, last: NDArray[np.int32]) -> NDArray[np.int32]:
     """Let published balances and last positions follow by what was committed; the last positions, with room."""
     last = with_room(last, len(standing.last))
-    for _, legs, _ in moved:
+    for legs in moved:
         books.follow(standing.books, legs)
         rows.follow(legs.source, legs.destination, standing.last, last)
     return last

@@ -105,7 +105,7 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
             register.check(data, heads)
             _check_ids(ids, data, heads)
             beside.note(written)
-            transfers += sum(len(legs.code) for _, legs, _ in written.moved)
+            transfers += sum(len(legs.code) for legs in written.moved)
             if progress is not None:
                 progress(len(heads.position))
             if int(heads.position[-1]) in stops:

@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rangli.engine.arith import put_word
 from rangli.engine.kernel import kernel
+from rangli.engine.memory import put_word
 from rangli.ledger.transfers import Transfers
 
 Ints = NDArray[np.int64]

@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rangli.engine.arith import IS_COMPILED, address_of, call
 from rangli.engine.kernel import kernel
+from rangli.engine.memory import IS_COMPILED, address_of, call
 from rangli.store.rows import HASH_BYTES, Bytes, Ints
 
 _FUNCTIONS: Final = ("SHA256_Init", "SHA256_Update", "SHA256_Final")
