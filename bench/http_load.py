@@ -21,6 +21,8 @@ from bench.timing import Spread
 
 BATCH_TARGET: Final = 12_000
 SINGLE_TARGET: Final = 1_500
+PACE: Final = 2_000
+"""Single orders a second, for the wait at the load that the target names (it asks for three quarters of this)."""
 P99_SECONDS: Final = 0.05
 CONNECTIONS: Final = 64
 ROWS: Final = 2_000
@@ -51,7 +53,7 @@ def measure(tick: report.Tick, *, tiny: bool) -> report.Section:
         ) as server:
             assert server.stdout is not None
             port, key = server.stdout.readline().split()
-            first, batch_rates, single_rates, p99s, medians = 0, [], [], [], []
+            first, batch_rates, single_rates, waits_flat, waits_paced = 0, [], [], [], []
             encoder = msgspec.json.Encoder()
             for round_number in range(-1, sizes.rounds):
                 count = (sizes.batches if round_number >= 0 else 3) * ROWS
@@ -64,36 +66,51 @@ def measure(tick: report.Tick, *, tiny: bool) -> report.Section:
                 bodies = [encoder.encode(order) for order in orders(count, first, live)]
                 first += count
                 request = _request(key, "orders", "application/json")
-                seconds, waits = asyncio.run(_load(int(port), request, bodies, CONNECTIONS))
+                seconds, flat = asyncio.run(_load(int(port), request, bodies, CONNECTIONS))
+                bodies = [encoder.encode(order) for order in orders(count, first, live)]
+                first += count
+                _, paced = asyncio.run(_load(int(port), request, bodies, CONNECTIONS, PACE))
                 if round_number >= 0:  # the first round warms up
-                    waits.sort()
                     batch_rates.append(batch_rate)
                     single_rates.append(count / seconds)
-                    p99s.append(waits[int(len(waits) * 0.99)])
-                    medians.append(waits[len(waits) // 2])
+                    waits_flat.append(sorted(flat))
+                    waits_paced.append(sorted(paced))
                 tick(f"round {round_number + 1}")
             server.communicate("stop\n")
-    batch, single, p99 = Spread.of(batch_rates), Spread.of(single_rates), Spread.of(p99s)
+    batch, single, p99 = Spread.of(batch_rates), Spread.of(single_rates), _p99(waits_paced)
     return report.Section(
         "Over HTTP, from another process",
         f"`POST …/orders:batch`, {ROWS:,} rows of NDJSON a request, two at a time; `POST …/orders`, one order a request,"
-        f" {CONNECTIONS} connections. Client, server and database share the cores. Medians of {sizes.rounds} rounds.",
+        f" {CONNECTIONS} connections: each at the answer to the last, and {PACE:,} a second, each waiting from when it was due."
+        f" Client, server and database share the cores. Medians of {sizes.rounds} rounds.",
         ("way", "orders/s", "median wait", "p99"),
         [
             ("batches", f"**{report.count(batch.median)}** ({report.count(batch.least)}–{report.count(batch.most)})", "", ""),
             (
-                "one at a time",
+                "one at a time, as many as it takes",
                 f"**{report.count(single.median)}** ({report.count(single.least)}–{report.count(single.most)})",
-                report.seconds(Spread.of(medians).median),
-                f"{report.seconds(p99.median)} ({report.seconds(p99.least)}–{report.seconds(p99.most)})",
+                *_waits(waits_flat),
             ),
+            (f"one at a time, {PACE:,} a second", report.count(PACE), *_waits(waits_paced)),
         ],
         [
             report.verdict(f"Target: {BATCH_TARGET:,} orders/s in batches", is_met=batch.median >= BATCH_TARGET),
             report.verdict(f"Target: {SINGLE_TARGET:,} single orders/s", is_met=single.median >= SINGLE_TARGET),
-            report.verdict(f"Target: p99 below {P99_SECONDS * 1000:g} ms", is_met=p99.median < P99_SECONDS),
+            report.verdict(f"Target: p99 below {P99_SECONDS * 1000:g} ms at {PACE:,}/s", is_met=p99.median < P99_SECONDS),
         ],
     )
+
+
+def _p99(rounds: Sequence[list[float]]) -> Spread:
+    """Of each round's waits, in order."""
+    return Spread.of([waits[int(len(waits) * 0.99)] for waits in rounds])
+
+
+def _waits(rounds: Sequence[list[float]]) -> tuple[str, str]:
+    """Median and p99, for the table."""
+    p99 = _p99(rounds)
+    median = Spread.of([waits[len(waits) // 2] for waits in rounds]).median
+    return report.seconds(median), f"{report.seconds(p99.median)} ({report.seconds(p99.least)}–{report.seconds(p99.most)})"
 
 
 def _request(key: str, what: str, kind: str) -> bytes:
@@ -104,28 +121,35 @@ def _request(key: str, what: str, kind: str) -> bytes:
     ).encode()
 
 
-async def _load(port: int, head: bytes, bodies: Sequence[bytes], connections: int) -> tuple[float, list[float]]:
-    """Send them all, each connection one after the other; seconds in all, and each request's."""
-    coming = iter(bodies)
+async def _load(
+    port: int, head: bytes, bodies: Sequence[bytes], connections: int, pace: int = 0
+) -> tuple[float, list[float]]:  # fmt: skip
+    """Send them all, each connection one after the other; seconds in all, and each request's.
+
+    pace : so many a second, each waiting from when it was due, whether or not a connection was free then; 0: no pace
+    """
+    coming = enumerate(bodies)
     waits: list[float] = []
 
     async def worker() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 24)
-        for body in coming:
-            started = perf_counter()
+        for number, body in coming:
+            due = began + number / pace if pace else perf_counter()
+            if due > perf_counter():
+                await asyncio.sleep(due - perf_counter())
             writer.write(head + str(len(body)).encode() + b"\r\n\r\n" + body)
             answer = await reader.readuntil(b"\r\n\r\n")
             lines = answer.split(b"\r\n")
             assert lines[0].split()[1] in (b"200", b"201", b"207"), answer
             length = next(int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length"))
             await reader.readexactly(length)
-            waits.append(perf_counter() - started)
+            waits.append(perf_counter() - due)
         writer.close()
         await writer.wait_closed()
 
-    started = perf_counter()
+    began = perf_counter()
     await asyncio.gather(*(worker() for _ in range(connections)))
-    return perf_counter() - started, waits
+    return perf_counter() - began, waits
 
 
 def serve(folder: Path) -> None:

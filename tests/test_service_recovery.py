@@ -47,7 +47,7 @@ from rangli.service.requests import (
     SaleRequest,
 )
 from rangli.service.verify import verify
-from rangli.store import programmes
+from rangli.store import journal, programmes
 from rangli.store.database import Connection, Database
 
 house = service_worlds.house
@@ -160,6 +160,35 @@ def test_a_checkpoint_that_was_not_kept_costs_nothing_but_time(url: str, monkeyp
         assert expected == whereabouts(programme)
 
 
+def test_a_closed_lot_is_found_wherever_it_is(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In memory, in the table, after a start from before its checkpoint, and when none could be kept: a refund takes the same."""
+    save, told = programmes.save, []
+
+    def failing(*_: object) -> None:
+        message = "no connection"
+        raise psycopg.OperationalError(message)
+
+    for every, is_kept, cut in ((1000, True, False), (1000, True, True), (3, True, False), (3, False, False), (3, False, True)):
+        monkeypatch.setattr(programmes, "save", save if is_kept else failing)
+        with house.database() as url, running(url, MARKET, checkpoint_every=every) as programme, connected(url) as connection:
+            for request in orders(range(16)):
+                programme.do([request])
+                saved(programme)
+            if cut:
+                cut_off_and_wait(programme, connection)
+            kept = journal.all_lots(connection, 1)
+            lots = [programme.order(f"o{k}").lot for k in range(16)]
+            done(programme.do([RefundRequest("r", "o0")]))
+            monkeypatch.setattr(programmes, "save", save)
+            told.append((lots, *whereabouts(programme)))
+            assert told[-1][1] == verify(Database(url), "w").state_hash
+
+        assert (every == 3 and is_kept) == (len(kept) > 0)
+        assert lots[0] is not None
+        assert not lots[0]["open"]
+    assert [told[0]] * 5 == told
+
+
 def test_a_start_reads_only_what_came_after_its_checkpoint(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else every restart would take as long as all that was ever settled."""
     with running(url, MARKET) as programme:
@@ -243,7 +272,7 @@ def waits(connection: Connection, event: str, unless: Callable[[], bool] = lambd
     until = time.monotonic() + 20
     while not unless():
         if connection.execute(
-            "SELECT 1 FROM pg_stat_activity WHERE query = 'COMMIT' AND wait_event = %s AND state = 'active'"
+            "SELECT 1 FROM pg_stat_activity WHERE query LIKE '%%COMMIT' AND wait_event = %s AND state = 'active'"
             " AND datname = current_database()",
             [event],
         ).fetchone():

@@ -184,13 +184,13 @@ def test_programmes_share_a_partition_and_see_only_their_own(connection: Connect
 
 
 def test_lots_are_found_by_their_orders(connection: Connection) -> None:
-    """Those that have closed, and no others; all of them by number."""
-    with Appender(connection, 1) as appender:
-        appender.begin()
-        appender.commit(np.array([[7, 0, 0, 0, 4, 900], [3, 0, 0, 0, 1, 2**40]], np.int64))
+    """Those that have closed, and no others; all of them by number. What is there stays, whoever brings it again."""
+    for some in ([[7, 4, 900], [3, 1, 2**40]], [[9, 2, 5], [7, 1, 1]]):
+        with connection.transaction():
+            journal.keep_lots(connection, 1, np.array(some, np.int64))
 
     assert {7: (4, 900)} == journal.lots(connection, 1, [7, 8])
-    assert [[3, 1, 2**40], [7, 4, 900]] == journal.all_lots(connection, 1).tolist()
+    assert [[3, 1, 2**40], [7, 4, 900], [9, 2, 5]] == journal.all_lots(connection, 1).tolist()
     assert (0, 3) == journal.all_lots(connection, 2).shape
 
 

@@ -8,6 +8,7 @@ or after a release that came before the order is named in ``trace``, and the set
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import groupby, repeat
 from typing import Final, NamedTuple
 
@@ -43,7 +44,7 @@ from rangli.service.requests import (
     SaleRequest,
     id_of,
 )
-from rangli.service.standing import POSITION_MAX, Asked, OrderRows, Written
+from rangli.service.standing import Asked, OrderRows, Written
 from rangli.service.views import Answer
 from rangli.settle import SETTLED, STATUS_NAMES
 from rangli.store import journal, rows
@@ -108,6 +109,8 @@ class Batch:
         self._first = self._standing.position + 1
         self._holders = len(self._standing.programme.accounts)
         self._names = recovered.names
+        self._unanswered: list[Run] = []
+        """Orders that have settled."""
         self._repeated = Repeated(connection, programme.number, recovered)
         self._key_hashes: list[Ints] = []
         self._refunded: dict[int, tuple[int, int, list[int]]] = {}
@@ -136,11 +139,14 @@ class Batch:
     def decide(self, requests: Sequence[Request]) -> None:
         """All of them, in order; first the held orders whose time has come."""
         self.answers = [_PENDING] * len(requests)
+        if len(requests) > STREAM_ROWS:
+            self.written.apart = self._to.apart
         try:
             self._settle_due()
             self._decide_all(requests)
         except _Torn as torn:
             self.trace[torn.place] = _past_limit()
+        self._answer_settled()
         if self._key_hashes:
             self.hashes = np.concatenate(self._key_hashes)
 
@@ -151,8 +157,7 @@ class Batch:
                 stop = min(start + STREAM_ROWS, places[-1] + 1)
                 if kind is OrderRequest:
                     self._orders(start, requests[start:stop])  # type: ignore[arg-type]  # all of one type
-                    if len(requests) > STREAM_ROWS:
-                        self._stream()
+                    self._stream()
                 else:
                     for i in range(start, stop):
                         self.answers[i] = self._other(i, requests[i])
@@ -222,22 +227,26 @@ class Batch:
         except LimitReached as refused:
             place = start + int(some[self._standing.torn_order])
             raise _Torn(place) from refused
-        self._answer_orders(checked, some, start, status, positions)
+        is_settled = status == SETTLED
+        for i, why in zip(some[~is_settled].tolist(), status[~is_settled].tolist(), strict=True):
+            self.answers[start + i] = _refused(checked.requests[i].order_id, why, int(checked.facts[i, 1]))
         if self._has_traces(holders, first, status):
-            places = (some[status != SETTLED] + start).tolist()
+            places = (some[~is_settled] + start).tolist()
             self.trace |= {place: fault for place in places if isinstance(fault := self.answers[place], RangliError)}
-        self._note_keys(first, positions[status == SETTLED], hashes[some[status == SETTLED]])
-        self._repeated.note_orders(Run(positions, some, start, checked))
-        self.orders_settled += int((status == SETTLED).sum())
+        run_now = Run(positions, some, start, checked)
+        self._note_keys(first, positions[is_settled], hashes[some[is_settled]])
+        self._repeated.note_orders(run_now)
+        self._unanswered.append(run_now)
+        self.orders_settled += int(is_settled.sum())
         return []
 
     def _stream(self) -> None:
-        """Send what has been written since the last time."""
-        if len(self.written.data) == self._streamed:
+        """Send what has been written since the last time, or will have been when its turn comes."""
+        if self.written.apart is None or self.written.blocks == self._streamed:
             return
-        new, begin = self.written.data[self._streamed :], not self._streamed
-        self._to.stream(self._first, new, begin=begin, apart=True)
-        self._streamed = len(self.written.data)
+        new = [partial(self.written.data.__getitem__, block) for block in range(self._streamed, self.written.blocks)]
+        self._to.stream_apart(self._first, new, begin=not self._streamed)
+        self._streamed = self.written.blocks
 
     @property
     def has_begun(self) -> bool:
@@ -249,24 +258,23 @@ class Batch:
         made = self._standing.position + 1 - first
         return len(self._standing.programme.accounts) > holders or made > int((status == SETTLED).sum())
 
-    def _answer_orders(self, checked: Checked, chosen: Ints, start: int, status: np.ndarray, positions: Ints) -> None:
-        """An answer for each order of a run."""
+    def _answer_settled(self) -> None:
+        """An answer for each order that has settled, when its row has its hash."""
+        self.written.wait()
         at, width = rfc3339(self._now), 2 * HASH_BYTES
-        before = int(positions[positions > 0].min(initial=POSITION_MAX))
-        text = self.written.hashes[HASH_BYTES * (before - self._first) :].hex()
-        if len(text) == width * len(positions) == width * len(checked.requests):  # all of them settled, and nothing between
-            ids = [request.order_id for request in checked.requests]
-            hashes = [text[k : k + width] for k in range(0, len(text), width)]
-            made = map(Answer, ids, repeat("order"), repeat("done"), positions.tolist(), repeat(at), hashes)
-            self.answers[start : start + len(ids)] = made
-            return
-        for i, why, position in zip(chosen.tolist(), status.tolist(), positions.tolist(), strict=True):
-            order_id = checked.requests[i].order_id
-            if why == SETTLED:
-                digest_hex = text[width * (position - before) : width * (position - before + 1)]
-                self.answers[start + i] = Answer(order_id, "order", "done", position, at, digest_hex)
-            else:
-                self.answers[start + i] = _refused(order_id, why, int(checked.facts[i, 1]))
+        for run in self._unanswered:
+            is_settled = run.positions > 0
+            places, positions = run.some[is_settled].tolist(), run.positions[is_settled].tolist()
+            if not positions:
+                continue
+            first = positions[0]
+            text = self.written.hashes[HASH_BYTES * (first - self._first) : HASH_BYTES * (positions[-1] + 1 - self._first)].hex()
+            hashes = [text[k : k + width] for k in (width * (run.positions[is_settled] - first)).tolist()]
+            ids = [run.checked.requests[i].order_id for i in places]
+            made = map(Answer, ids, repeat("order"), repeat("done"), positions, repeat(at), hashes)
+            for i, answer in zip(places, made, strict=True):
+                self.answers[run.start + i] = answer
+        self._unanswered = []
 
     def _note_keys(self, first: int, positions: Ints, hashes: Ints) -> None:
         """Keep the hashes of the decisions made since ``first``, 0 for those that nobody asked for."""
@@ -299,6 +307,7 @@ class Batch:
 
         fault : why it would be refused under today's plan, if its id is new
         """
+        self._answer_settled()
         again = self._repeated.answer(rows.ORDER, request, asked, self.answers) if is_known else None
         if again is not None:
             return again
@@ -322,6 +331,7 @@ class Batch:
         try:
             facts = numbers_of(request)
             asked = digest(kind, id_of(request), *facts)
+            self._answer_settled()
             again = self._repeated.answer(kind, request, asked, self.answers)
             if again is not None:
                 return again
@@ -334,6 +344,7 @@ class Batch:
         position = self._standing.position
         self._note_keys(first, np.array([position]), np.array([hash_of(kind, id_of(request))]))
         self._repeated.note(kind, place, request, asked)
+        self.written.wait()
         digest_hex = self.written.hashes[-HASH_BYTES:].hex()
         return Answer(id_of(request), rows.KIND_NAMES[kind], status, position, rfc3339(self._now), digest_hex)
 
@@ -395,7 +406,8 @@ class Batch:
             found = np.flatnonzero(closed[:, 0] == number)
             if len(found):
                 return int(closed[found[0], 5])
-        there = journal.lots(self._connection, self._programme.number, [number]).get(number)
+        there = self._recovered.closed.find(number)
+        there = there or journal.lots(self._connection, self._programme.number, [number]).get(number)
         return None if there is None else there[1]
 
     def _order_row(self, order_id: str) -> Row | None:
@@ -403,6 +415,7 @@ class Batch:
         here = [
             position for position in self._recovered.keys.candidates(hash_of(rows.ORDER, order_id)) if position >= self._first
         ]
+        self.written.wait()
         for data in self.written.data if here else ():
             for row in (Row(*values) for values in rows.rows_of(data)):
                 if row.kind == rows.ORDER and row.key == order_id:
@@ -496,17 +509,20 @@ class Batch:
     def store(self) -> None:
         """Everything, in one transaction."""
         to, number, connection = self._to, self._programme.number, self._to.connection
-        if not self.written.data:
-            to.begin()
-        elif len(self.written.data) > self._streamed:
-            to.stream(self._first, self.written.data[self._streamed :], begin=not self._streamed)
-        if self.written.data:
+        new = self._standing.programme.accounts.holders[self._holders :]
+        is_alone = not (new or self._plans or self._refunded or self._captured or self._done_holds)
+        if self._streamed:
+            self._stream()
             to.finish()
+        elif self.written.data:
+            to.stream(self._first, self.written.data, begin=True, commit=is_alone)
+            to.finish()
+            if is_alone:
+                return
+        else:
+            to.begin()
         for plan in self._plans:
             add_plan(connection, number, plan)
-        new = self._standing.programme.accounts.holders[self._holders :]
-        if new:
-            to.holders(self._holders, self._first, new)
         for order, (refunded, received, positions) in self._refunded.items():
             connection.execute(
                 "INSERT INTO refunded VALUES (%s, %s, %s, %s, %s) ON CONFLICT (programme, number) DO UPDATE"
@@ -521,7 +537,10 @@ class Batch:
             )
         if self._done_holds:
             connection.execute("DELETE FROM held WHERE programme = %s AND order_id = ANY(%s)", [number, self._done_holds])
-        to.commit(np.concatenate(self.written.closed) if self.written.closed else None)
+        if new:
+            to.holders(self._holders, self._first, new, commit=True)
+        else:
+            to.commit()
 
 
 class _Torn(Exception):

@@ -101,12 +101,12 @@ def _readable(
     """The requests, without those that hold what is no text for a database; and which have a party's kind before its name."""
     texts = packed(requests)
     if texts is not None and not texts.has_nul():
-        return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES), {}
+        return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES, elsewhere="paid_at"), {}
     faults = {i: fault for i, request in enumerate(requests) if (fault := unreadable_field(request)) is not None}
     requests = [_NOTHING if i in faults else request for i, request in enumerate(requests)]
     texts = packed(requests)
     assert texts is not None
-    return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES), dict(faults)
+    return requests, texts, texts.rows_with(b":", _OPTIONAL_PLACES, elsewhere="paid_at"), dict(faults)
 
 
 def unreadable_field(request: msgspec.Struct) -> FieldRefused | None:

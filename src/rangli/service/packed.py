@@ -67,16 +67,21 @@ class Packed(NamedTuple):
         ends, out = rows.texts_of(self.data, self.begin[place], self.stop[place])
         return ends.astype(np.int32), out
 
-    def rows_with(self, byte: bytes, fields: Ints) -> NDArray[np.bool_]:
-        """Which requests hold this byte in one of these fields."""
+    def rows_with(self, byte: bytes, fields: Ints, elsewhere: str = "") -> NDArray[np.bool_]:
+        """Which requests hold this byte in one of these fields.
+
+        elsewhere : a field where it is to be expected; when there are no more of it in all, nobody need look row by row
+        """
+        there = self.column(elsewhere)[1].tobytes().count(byte) if elsewhere else 0
+        if self.data.tobytes().count(byte) == there:
+            return np.zeros(self.begin.shape[1], np.bool_)
         out = np.empty(self.begin.shape[1], np.bool_)
         holding(self.data, self.begin, self.stop, fields, byte[0], out)
         return out
 
     def has_nul(self) -> bool:
         """Whether any text holds a NUL. Heads hold some too, so a kernel looks closer when there is any."""
-        every = np.arange(len(TEXTS))
-        return b"\0" in self.data[_LIST_HEAD:].tobytes() and bool(self.rows_with(b"\0", every).any())
+        return b"\0" in self.data[_LIST_HEAD:].tobytes() and bool(self.rows_with(b"\0", np.arange(len(TEXTS))).any())
 
 
 def packed(requests: Sequence[OrderRequest]) -> Packed | None:

@@ -171,7 +171,6 @@ class Reading:
             standing = recovered.standing
             number, paid_fen, concession_bp = row.facts[:3]
             refunded, _, positions = journal.refunded(connection, self._number, number) or (0, -1, [])
-            closed = journal.lots(connection, self._number, [number]).get(number)
             found = journal.read(connection, self._number, positions) if positions else {}
             refunds = [self._decision(recovered, connection, found[position]) for position in positions]
         present = [PARTY_NAMES[k] for k in range(2, len(row.party)) if row.party[k] >= 0]
@@ -179,7 +178,7 @@ class Reading:
         status = "settled" if not refunded else "refunded" if refunded == paid_fen else "partly_refunded"
         return OrderView(
             order_id, status, order_facts(standing, row), row.position, rfc3339(row.at), row.plan, print_yuan(refunded),
-            self._lot(row, closed), transfer_views(row, standing.programme.accounts), refunds, list(told.zh), list(told.en),
+            self._lot(row), transfer_views(row, standing.programme.accounts), refunds, list(told.zh), list(told.en),
         )  # fmt: skip
 
     def _held_order(self, connection: Connection, order_id: str) -> OrderView:
@@ -196,20 +195,25 @@ class Reading:
         status = "held" if when else "cancelled"
         return OrderView(order_id, status, facts, None, rfc3339(captured_at), plan, "0.00", None, [], [], [zh], [en])
 
-    def _lot(self, row: Row, closed: tuple[int, int] | None) -> dict[str, str | int | bool] | None:
-        """The order's lot of packets."""
-        if closed is not None:
-            return {"open": False, "packets": closed[0], "received": print_yuan(closed[1])}
+    def _lot(self, row: Row) -> dict[str, str | int | bool] | None:
+        """The order's lot of packets: in the table of closed ones, in the live state, or in the table meanwhile."""
+        number = row.facts[0]
 
-        def look(recovered: Recovered) -> tuple[int, int, int] | None:
+        def look(recovered: Recovered) -> tuple[int, ...] | None:
             order = settled_of(recovered.standing, row)
-            return recovered.standing.programme.open_lot(order.number, order.queue)
+            return recovered.standing.programme.open_lot(number, order.queue) or recovered.closed.find(number)
 
-        found = self._settler.ask(look).result()
+        found = self._kept_lot(number) or self._settler.ask(look).result() or self._kept_lot(number)
         if found is None:
             return None
-        place, packets, received = cast("tuple[int, int, int]", found)
-        return {"open": True, "packets": packets, "received": print_yuan(received), "place": place}
+        *place, packets, received = cast("tuple[int, ...]", found)
+        lot: dict[str, str | int | bool] = {"open": bool(place), "packets": packets, "received": print_yuan(received)}
+        return lot | {"place": place[0]} if place else lot
+
+    def _kept_lot(self, number: int) -> tuple[int, int] | None:
+        """Packets and received fen of an order's lot, if a checkpoint has taken it along."""
+        with self._database.reading() as connection:
+            return journal.lots(connection, self._number, [number]).get(number)
 
     def draw(self, order_id: str) -> DrawView:
         """What anyone needs to draw the order's packets again."""

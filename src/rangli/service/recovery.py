@@ -13,6 +13,7 @@ from rangli.errors import Broken, LedgerError, NameRefused
 from rangli.ledger import Books
 from rangli.ledger.accounts import CONSUMER, INSTITUTION, POCKETS
 from rangli.plan import CompiledPlan, check, compile_plan
+from rangli.service.lots import ClosedLots
 from rangli.service.names import Names
 from rangli.service.replay import Replay
 from rangli.service.standing import Standing, with_room
@@ -37,6 +38,8 @@ class Recovered(NamedTuple):
     keys: Keys
     unsaved: list[Ints]
     """Hashes of the ids after the checkpoint, in order."""
+    closed: ClosedLots
+    """Lots that closed after it."""
     checkpoint: int
     """Its position; 0 for none."""
 
@@ -62,17 +65,17 @@ def recover(connection: Connection, programme: ProgrammeRow) -> Recovered:
         keys.add(hashes, first)
         known = first + len(hashes) - 1
     _read_keys(connection, programme.number, known, start, keys)
-    unsaved = []
+    unsaved, closed = [], ClosedLots()
     replay = Replay(standing, lambda position: journal.read(connection, programme.number, [position])[position])
     add_holders(standing, programmes.holders(connection, programme.number, start, head))
     for data, ends in list(journal.scan(connection, programme.number, start, head)):
         heads = rows.decode_heads(data, ends)
-        replay.feed(data, ends, heads)
+        closed.add(replay.feed(data, ends, heads).closed)
         assert heads is not None
         unsaved.append(key_hashes(data, heads))
         keys.add(unsaved[-1], int(heads.position[0]))
     replay.finish()
-    return Recovered(standing, Names(standing.programme), keys, unsaved, start)
+    return Recovered(standing, Names(standing.programme), keys, unsaved, closed, start)
 
 
 def _newest_sound(connection: Connection, programme: ProgrammeRow, plans: dict[int, CompiledPlan], upto: int) -> Standing:

@@ -14,6 +14,7 @@ from rangli.engine.draw import SECRET_BYTES
 from rangli.ledger import Books
 from rangli.money import print_percent
 from rangli.service.batch import Batch
+from rangli.service.lots import ClosedLots
 from rangli.service.names import Names
 from rangli.service.recovery import Recovered, compiled, standing_of
 from rangli.service.requests import ClosingRequest, InjectionRequest, OrderRequest, RefundRequest, Request, SaleRequest
@@ -36,12 +37,13 @@ def rehearse(connection: Connection, plan: PlanRow) -> None:
     terms = compiled(plan)
     standing = standing_of(NOBODY, {1: terms}, None)
     standing.activate(1, Asked(0), Written())
-    recovered = Recovered(standing, Names(standing.programme), Keys(), [], 0)
+    recovered = Recovered(standing, Names(standing.programme), Keys(), [], ClosedLots(), 0)
     with Appender(connection, NOBODY.number) as unused:
         batch = Batch(connection, NOBODY, recovered, 0, {}, unused)
         batch.decide(_requests(print_percent(terms.terms.concession_bp_max)))
     publish(batch.written.moved, standing, Books(), np.zeros(0, np.int32))
-    rows.encode_lots(NOBODY.number, np.concatenate([*batch.written.closed, np.zeros((1, 6), np.int64)]))
+    recovered.closed.add(batch.written.closed)
+    rows.encode_lots(NOBODY.number, recovered.closed.all())
 
 
 def _requests(concession: str) -> list[Request]:

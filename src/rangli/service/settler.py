@@ -24,6 +24,7 @@ from rangli.errors import Broken, Failed, NotSettling, RangliError
 from rangli.ledger import Books
 from rangli.service.batch import Batch
 from rangli.service.clock import Clock
+from rangli.service.lots import ClosedLots
 from rangli.service.recovery import Recovered, checkpoint_of, recover
 from rangli.service.requests import Request
 from rangli.service.standing import publish
@@ -31,7 +32,7 @@ from rangli.service.views import Answer
 from rangli.store import programmes
 from rangli.store.database import Connection, Database
 from rangli.store.journal import Appender
-from rangli.store.programmes import ProgrammeRow
+from rangli.store.programmes import Checkpoint, Passed, ProgrammeRow
 
 log = logging.getLogger("rangli.settler")
 
@@ -104,6 +105,8 @@ class Settler:
         self._saving: threading.Thread | None = None
         self._checkpoint_at = 0
         self._unsaved: list[np.ndarray] = []
+        self._saved_lots: list[tuple[ClosedLots, int]] = []
+        """Whose lots, and how many of them, a checkpoint has taken along."""
         self._accepting = threading.Lock()
         self._thread = threading.Thread(target=self._live, name=f"settler {programme.name}", daemon=True)
 
@@ -327,6 +330,7 @@ class Settler:
             seen.last = publish(batch.written.moved, standing, seen.books, seen.last)
             seen.position, seen.head, seen.plan = standing.position, standing.head, standing.plan
             seen.orders, seen.holders = standing.programme.order_count, len(standing.programme.accounts)
+        self.recovered.closed.add(batch.written.closed)
         if len(batch.hashes):
             self._unsaved.append(batch.hashes)
         with seen.moved:
@@ -352,6 +356,9 @@ class Settler:
         if self._saving is not None and (wait or not self._saving.is_alive()):
             self._saving.join()
             self._saving = None
+            while self._saved_lots:
+                closed, count = self._saved_lots.pop()
+                closed.forget(count)
         if recovered is None or self._saving is not None:
             return
         standing = recovered.standing
@@ -361,20 +368,21 @@ class Settler:
         checkpoint = checkpoint_of(standing)
         hashes = np.concatenate(self._unsaved) if self._unsaved else np.zeros(0, np.int64)
         assert len(hashes) == since
-        arguments = (checkpoint, self._checkpoint_at + 1, hashes)
+        passed = Passed(self._checkpoint_at + 1, hashes, recovered.closed.all())
         self._checkpoint_at, self._unsaved = standing.position, []  # should it fail, a restart reads these ids from the journal
         if wait:
-            programmes.save(connection, self.programme.number, *arguments)
+            programmes.save(connection, self.programme.number, checkpoint, passed)
             self.figures.checkpoints += 1
         else:
-            self._saving = threading.Thread(target=self._save_apart, args=arguments, daemon=True)
+            self._saving = threading.Thread(target=self._save_apart, args=(checkpoint, passed, recovered.closed), daemon=True)
             self._saving.start()
 
-    def _save_apart(self, checkpoint: programmes.Checkpoint, first: int, hashes: np.ndarray) -> None:
-        """Keep it through another connection; a lost one only makes the next restart longer."""
+    def _save_apart(self, checkpoint: Checkpoint, passed: Passed, closed: ClosedLots) -> None:
+        """Keep it through another connection; a lost one only makes the next restart longer, and the next one takes its lots."""
         try:
             with self._database.connect() as connection:
-                programmes.save(connection, self.programme.number, checkpoint, first, hashes)
+                programmes.save(connection, self.programme.number, checkpoint, passed)
+            self._saved_lots.append((closed, len(passed.closed)))
             self.figures.checkpoints += 1
         except (psycopg.Error, RangliError) as fault:
             log.warning("a checkpoint of programme %s was not kept: %s", self.programme.name, fault)

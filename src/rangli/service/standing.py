@@ -7,8 +7,10 @@ The settler lets it go forward with what is asked, ``replay`` with what the jour
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
+from functools import partial
 from time import perf_counter
 from typing import Final, NamedTuple
 
@@ -64,6 +66,25 @@ class Written:
     """One after another."""
     refunded: list[tuple[int, int, int, int]] = field(default_factory=list)
     """(order number, refunded in all, received by its lot, position) after each refund."""
+    apart: Executor | None = None
+    """A thread that writes rows and hashes while the next decisions are made; None: they are made after it."""
+    blocks: int = 0
+    """How many ``data`` will have."""
+    _coming: list[Future[None]] = field(default_factory=list)
+
+    def write(self, block: Callable[[], None]) -> None:
+        """Let a block be written, after those before it."""
+        self.blocks += 1
+        if self.apart is None:
+            block()
+        else:
+            self._coming.append(self.apart.submit(block))
+
+    def wait(self) -> None:
+        """Until ``data`` and ``hashes`` are whole, and with them the standing's head and last positions."""
+        coming, self._coming = self._coming, []
+        for block in coming:
+            block.result()
 
 
 class Standing:
@@ -231,20 +252,23 @@ class Standing:
         self._write(decisions, out)
 
     def _write(self, decisions: Decisions, out: Written) -> None:
-        """Balances, last positions, position and hash go forward; the rows are written with their hashes."""
-        count = decisions.count_rows
-        assert self.position + count <= POSITION_MAX
+        """Balances and position go forward now, last positions and hash when the rows are written."""
+        assert self.position + decisions.count_rows <= POSITION_MAX
         self.is_torn = True
         self.books.fold(decisions.legs)
         self.is_torn = False
-        self.last = with_room(self.last, self.programme.holders * POCKETS)
-        data, ends = rows.encode(decisions, self.number, self.position + 1, self.last)
+        out.moved.append(decisions.legs)
+        out.write(partial(self._write_rows, decisions, self.position + 1, self.programme.holders * POCKETS, out))
+        self.position += decisions.count_rows
+
+    def _write_rows(self, decisions: Decisions, first: int, accounts: int, out: Written) -> None:
+        """The rows from position ``first`` on, when there were this many accounts, with their hashes."""
+        self.last = with_room(self.last, accounts)
+        data, ends = rows.encode(decisions, self.number, first, self.last)
         hashes = sha.chain(data, ends, self.head)
         self.head = hashes[-1].tobytes()
         out.hashes += hashes.tobytes()
         out.data.append(data[HASH_BYTES:])
-        out.moved.append(decisions.legs)
-        self.position += count
 
 
 def with_room(array: NDArray[np.int32], size: int) -> NDArray[np.int32]:

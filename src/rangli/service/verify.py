@@ -20,6 +20,7 @@ from rangli.errors import Broken, ProgrammeNotFound
 from rangli.files.orders import NAMES
 from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN
 from rangli.service.facts import party_name
+from rangli.service.lots import ClosedLots
 from rangli.service.orders import order_digest
 from rangli.service.packed import Facts, digests_of
 from rangli.service.recovery import add_holders, compiled, key_hashes, standing_of
@@ -57,13 +58,17 @@ class Verified(msgspec.Struct, frozen=True):
 class _Beside:
     """What the journal implies about the tables beside it, gathered on the way."""
 
-    def __init__(self) -> None:
-        self.closed: list[Ints] = []
+    def __init__(self, kept_upto: int) -> None:
+        self.closed = ClosedLots()
+        """As far as a checkpoint has taken them along."""
+        self.kept_upto = kept_upto
+        """Position of the newest checkpoint."""
         self.refunded: dict[int, tuple[int, int, list[int]]] = {}
 
-    def note(self, written: Written) -> None:
-        """The lots and refunds of a block."""
-        self.closed += [part[:, [0, 4, 5]] for part in written.closed]
+    def note(self, written: Written, upto: int) -> None:
+        """The lots and refunds of the decisions up to a position; no block goes past a checkpoint."""
+        if upto <= self.kept_upto:
+            self.closed.add(written.closed)
         for number, refunded_fen, received_fen, position in written.refunded:
             positions = self.refunded.get(number, (0, 0, []))[2]
             self.refunded[number] = (refunded_fen, received_fen, [*positions, position])
@@ -95,16 +100,17 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
             add_holders(standing, programmes.holders(reader, programme.number, -1, 0))
         first, orders = standing.position, standing.programme.order_count
         replay = Replay(standing, lambda position: journal.read(reader, programme.number, [position])[position])
-        beside, register, transfers, met = _Beside(), _Register(standing), 0, 0
+        kept = _checkpoints(reader, programme.number)
+        beside, register, transfers, met = _Beside(max(kept, default=0)), _Register(standing), 0, 0
         ids = _Ids.of(reader, programme.number, upto)
-        stops = [stop for stop in _checkpoints(reader, programme.number) if first < stop < upto]
+        stops = [stop for stop in kept if first < stop < upto]
         scan = Scan(database.url, snapshot, programme.number, [first, *stops, upto])
         for data, ends, heads in _ahead(_blocks(database, scan)):
             add_holders(standing, programmes.holders(reader, programme.number, standing.position, int(heads.position[-1])))
             written = replay.feed(data, ends, heads)
             register.check(data, heads)
             _check_ids(ids, data, heads)
-            beside.note(written)
+            beside.note(written, int(heads.position[-1]))
             transfers += sum(len(legs.code) for legs in written.moved)
             if progress is not None:
                 progress(len(heads.position))
@@ -289,7 +295,7 @@ def _check_checkpoint(connection: Connection, standing: Standing) -> int:
 
 def _check_beside(connection: Connection, programme: int, beside: _Beside, since: int) -> None:
     """Closed lots and refunds against their tables."""
-    closed = np.concatenate(beside.closed) if beside.closed else np.zeros((0, 3), np.int64)
+    closed = beside.closed.all()
     closed = closed[np.argsort(closed[:, 0], kind="stable")]
     there = journal.all_lots(connection, programme) if not since else journal.lots_of(connection, programme, closed[:, 0])
     if not np.array_equal(closed, there):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
@@ -79,7 +79,7 @@ def _is_there(connection: Connection, table: str) -> bool:
 class Appender:
     """Appends to one programme's tables through one connection, in one transaction at a time.
 
-    ``stream`` may be called while decisions are still being made: a thread of its own hands the rows to the server, which reads
+    ``stream_apart`` is for while decisions are still being made: a thread of its own hands the rows to the server, which reads
     them on another processor meanwhile. Nothing is there for anyone before ``commit``.
     """
 
@@ -96,19 +96,18 @@ class Appender:
         """For what else belongs into the transaction."""
         return self._connection
 
+    @property
+    def apart(self) -> Executor:
+        """The thread that hands rows over; what it was given before has been done before."""
+        return self._sender
+
     def begin(self) -> None:
         """Begin a transaction without rows."""
         self._connection.execute("BEGIN")
 
-    def commit(self, closed: Ints | None = None) -> None:
-        """Make it durable, with these lots that closed."""
-        if closed is None:
-            self._connection.execute("COMMIT")
-            return
-        wire = self._connection.pgconn
-        wires.begin_copy(wire, "COPY lot (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY); COMMIT")
-        wires.put(wire, COPY_HEAD + encode_lots(self._programme, closed).tobytes() + COPY_TAIL)
-        wires.end_copy(wire)
+    def commit(self) -> None:
+        """Make it durable."""
+        self._connection.execute("COMMIT")
 
     def rollback(self) -> None:
         """As if nothing had been written. What a lost connection leaves is the server's to roll back."""
@@ -130,25 +129,34 @@ class Appender:
             self._connection.close()
         self._sender.shutdown()
 
-    def stream(self, first: int, data: Sequence[Bytes], *, begin: bool = False, apart: bool = False) -> None:
+    def stream(self, first: int, data: Sequence[Bytes], *, begin: bool = False, commit: bool = False) -> None:
         """Rows of consecutive positions, ``first`` being that of this transaction's first row.
 
-        begin : begin the transaction with them     apart : let the other thread hand them over
+        begin : begin the transaction with them     commit : make it durable with their ``finish``
         """
+        self._begin_rows(first, begin=begin, commit=commit)
+        for block in data:
+            self._put(block)
+
+    def stream_apart(self, first: int, data: Sequence[Callable[[], Bytes]], *, begin: bool = False) -> None:
+        """The same rows, asked for and handed over by the other thread."""
+        self._begin_rows(first, begin=begin, commit=False)
+        self._sent += [self._sender.submit(self._put_asked, block) for block in data]
+
+    def _begin_rows(self, first: int, *, begin: bool, commit: bool) -> None:
+        """Be in the COPY."""
         wire = self._connection.pgconn
         if not self._is_copying:
             into = f"COPY {self._target(first)} ({COLUMNS}) FROM STDIN (FORMAT BINARY)"
-            wires.begin_copy(wire, f"BEGIN; {into}" if begin else into)
+            wires.begin_copy(wire, ("BEGIN; " if begin else "") + into + ("; COMMIT" if commit else ""))
+            wires.put(wire, COPY_HEAD)
             self._is_copying = True
-            self._sent = [self._sender.submit(wires.put, wire, COPY_HEAD)] if apart else []
-            if not apart:
-                wires.put(wire, COPY_HEAD)
-        for block in data:
-            view = memoryview(block)  # type: ignore[arg-type]  # NumPy's arrays are buffers
-            if apart or self._sent:
-                self._sent.append(self._sender.submit(wires.put, wire, view))
-            else:
-                wires.put(wire, view)
+
+    def _put(self, block: Bytes) -> None:
+        wires.put(self._connection.pgconn, memoryview(block))  # type: ignore[arg-type]  # NumPy's arrays are buffers
+
+    def _put_asked(self, block: Callable[[], Bytes]) -> None:
+        self._put(block())
 
     def finish(self) -> None:
         """Every streamed row has been read by the server."""
@@ -178,10 +186,14 @@ class Appender:
         ensure_partition(self._connection, first + ROOM)
         return "journal"
 
-    def holders(self, first: int, since: int, new: Sequence[tuple[int, str]]) -> None:
-        """Kind and name of new holders, numbered from ``first`` on."""
+    def holders(self, first: int, since: int, new: Sequence[tuple[int, str]], *, commit: bool = False) -> None:
+        """Kind and name of new holders, numbered from ``first`` on.
+
+        commit : make it durable with them
+        """
         wire = self._connection.pgconn
-        wires.begin_copy(wire, "COPY holder (programme, number, kind, name, since) FROM STDIN (FORMAT BINARY)")
+        into = "COPY holder (programme, number, kind, name, since) FROM STDIN (FORMAT BINARY)"
+        wires.begin_copy(wire, into + ("; COMMIT" if commit else ""))
         wires.put(wire, COPY_HEAD + encode_holders(self._programme, first, since, new) + COPY_TAIL)
         wires.end_copy(wire)
 
@@ -270,6 +282,28 @@ def head(connection: Connection, programme: int) -> int:
         "SELECT position FROM journal WHERE programme = %s ORDER BY position DESC LIMIT 1", [programme]
     ).fetchone()
     return 0 if row is None else int(row[0])
+
+
+def keep_lots(connection: Connection, programme: int, closed: Ints) -> None:
+    """Lots that have closed: (n, 3) order number, packets, received fen. Those that are there stay as they are.
+
+    The caller has begun a transaction. That some are there is rare (a start from an older checkpoint), and looking is slow.
+    """
+    try:
+        with connection.transaction():
+            _copy_lots(connection, "lot", programme, closed)
+    except psycopg.errors.UniqueViolation:
+        connection.execute("CREATE TEMP TABLE closed (LIKE lot) ON COMMIT DROP")
+        _copy_lots(connection, "closed", programme, closed)
+        connection.execute("INSERT INTO lot SELECT * FROM closed ON CONFLICT DO NOTHING")
+
+
+def _copy_lots(connection: Connection, table: str, programme: int, closed: Ints) -> None:
+    """Into this table, by number, which is how its index grows."""
+    rows = encode_lots(programme, closed[np.argsort(closed[:, 0])])
+    wires.begin_copy(connection.pgconn, f"COPY {table} (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY)")
+    wires.put(connection.pgconn, COPY_HEAD + rows.tobytes() + COPY_TAIL)
+    wires.end_copy(connection.pgconn)
 
 
 def lots(connection: Connection, programme: int, numbers: Sequence[int]) -> dict[int, tuple[int, int]]:

@@ -11,6 +11,7 @@ import psycopg
 from numpy.typing import NDArray
 
 from rangli.errors import Broken, ProgrammeExists
+from rangli.store import journal
 from rangli.store.database import Connection
 from rangli.store.rows import Ints
 
@@ -102,8 +103,19 @@ def holders(connection: Connection, programme: int, since: int, upto: int) -> li
 # ---------------------------------------------------------------- checkpoints
 
 
-def save(connection: Connection, programme: int, checkpoint: Checkpoint, key_first: int, key_hashes: Ints) -> None:
-    """Keep a checkpoint and the hashes of the ids since the one before, in one transaction; older ones go."""
+class Passed(NamedTuple):
+    """What has come since the checkpoint before, and is kept with this one."""
+
+    first: int
+    """Position of the first decision."""
+    hashes: Ints
+    """Of the ids, by position."""
+    closed: Ints
+    """(n, 3) lots that closed: order number, packets, received fen."""
+
+
+def save(connection: Connection, programme: int, checkpoint: Checkpoint, passed: Passed) -> None:
+    """Keep a checkpoint and what has come since the one before, in one transaction; older ones go."""
     blob = _packed(checkpoint)
     parts = [blob[at : at + PART_BYTES] for at in range(0, len(blob), PART_BYTES)]
     with connection.transaction():
@@ -116,10 +128,12 @@ def save(connection: Connection, programme: int, checkpoint: Checkpoint, key_fir
                 " VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 [programme, checkpoint.position, checkpoint.head, checkpoint.state_hash, number, len(parts), part],
             )
-        if len(key_hashes):
+        if len(passed.closed):
+            journal.keep_lots(connection, programme, passed.closed)
+        if len(passed.hashes):
             connection.execute(
                 "INSERT INTO key_block (programme, first, hashes) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-                [programme, key_first, key_hashes.astype("<i8").tobytes()],
+                [programme, passed.first, passed.hashes.astype("<i8").tobytes()],
             )
         connection.execute(
             "INSERT INTO balances (programme, position, books, last) VALUES (%s, %s, %s, %s) ON CONFLICT DO NOTHING",

@@ -443,7 +443,7 @@ _LOT_ROW: Final = 2 + (4 + 4) + (4 + 8) + (4 + 4) + (4 + 8)
 
 
 def encode_lots(programme: int, closed: Ints) -> Bytes:
-    """Rows of ``lot`` from rows of ``Chunk.closed``."""
+    """Rows of ``lot``. closed : (n, 3) order number, packets, received fen."""
     out = np.empty(len(closed) * _LOT_ROW, np.uint8)
     put_lots(programme, closed, out)
     return out
@@ -451,11 +451,11 @@ def encode_lots(programme: int, closed: Ints) -> Bytes:
 
 @kernel
 def put_lots(programme: int, closed: Ints, out: Bytes) -> None:
-    """Write them. closed : (n, 6) order number, wallet, pot, paid fen, packets, received fen."""
+    """Write them."""
     at = np.int64(0)
     for i in range(closed.shape[0]):
         at = _put(out, at, 4, 2)
         at = _put(out, _put(out, at, 4, 4), programme, 4)
         at = _put(out, _put(out, at, 8, 4), closed[i, 0], 8)
-        at = _put(out, _put(out, at, 4, 4), closed[i, 4], 4)
-        at = _put(out, _put(out, at, 8, 4), closed[i, 5], 8)
+        at = _put(out, _put(out, at, 4, 4), closed[i, 1], 4)
+        at = _put(out, _put(out, at, 8, 4), closed[i, 2], 8)
