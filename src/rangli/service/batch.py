@@ -272,8 +272,11 @@ class Batch:
             hashes = [text[k : k + width] for k in (width * (run.positions[is_settled] - first)).tolist()]
             ids = [run.checked.requests[i].order_id for i in places]
             made = map(Answer, ids, repeat("order"), repeat("done"), positions, repeat(at), hashes)
-            for i, answer in zip(places, made, strict=True):
-                self.answers[run.start + i] = answer
+            if len(places) == places[-1] + 1 - places[0]:
+                self.answers[run.start + places[0] : run.start + places[-1] + 1] = made
+            else:
+                for i, answer in zip(places, made, strict=True):
+                    self.answers[run.start + i] = answer
         self._unanswered = []
 
     def _note_keys(self, first: int, positions: Ints, hashes: Ints) -> None:

@@ -75,11 +75,7 @@ class Names:
         if not len(row):
             return party, {}
         names = _texts(orders, PLACE_OF_NAME[column], some[row])
-        refusals: dict[int, RangliError] = {}
-        for k, name, field in zip(row.tolist(), names, column.tolist(), strict=True):
-            fault = None if k in refusals else _name_fault(NAMES[field], name)
-            if fault is not None:
-                refusals[k] = fault
+        refusals = {} if _are_plain(names) else _name_faults(row.tolist(), names, column.tolist())
         here: dict[tuple[int, str], int] = {}
         numbers = []
         for k, name, meaning in zip(row.tolist(), names, MEANING_OF_NAME[column].tolist(), strict=True):
@@ -157,9 +153,24 @@ def _texts(orders: Packed, field: Ints, order: Ints) -> list[str]:
     return [str(data[begin:stop], "utf-8") for begin, stop in places]
 
 
+def _are_plain(names: list[str]) -> bool:
+    """Whether all are names whatever they are: letters and digits, no space, no colon, and four bytes a letter at most."""
+    return "".join(names).isalnum() and 0 < min(map(len, names)) <= max(map(len, names)) <= PLAIN_LETTERS_MAX
+
+
+def _name_faults(rows: list[int], names: list[str], fields: list[int]) -> dict[int, RangliError]:
+    """The first fault of each row whose texts are not all names."""
+    faults: dict[int, RangliError] = {}
+    for k, name, field in zip(rows, names, fields, strict=True):
+        fault = None if k in faults else _name_fault(NAMES[field], name)
+        if fault is not None:
+            faults[k] = fault
+    return faults
+
+
 def _name_fault(field: str, name: str) -> FieldRefused | None:
     """Why a text is no name."""
-    if len(name) <= PLAIN_LETTERS_MAX and name.isalnum():  # no space, no colon, and four bytes a letter at most
+    if _are_plain([name]):
         return None
     data = name.encode()
     status = np.zeros(1, np.int8)

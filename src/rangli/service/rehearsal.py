@@ -47,9 +47,9 @@ def rehearse(connection: Connection, plan: PlanRow) -> None:
 
 
 def _requests(concession: str) -> list[Request]:
-    """One of each kind that a kernel has a part in: a name that is looked at letter by letter, a closing long after the order."""
+    """One of each kind that a kernel has a part in: names that are looked at letter by letter, a closing long after the order."""
     return [
-        OrderRequest("1", "2026-01-05 12:00:00", merchant="1", consumer="1 2", amount="100", concession=concession),
+        OrderRequest("1", "2026-01-05 12:00:00", "1", "1 2", "100", concession, recruiter="merchant:1"),
         RefundRequest("1", "1", "1"),
         SaleRequest("1", "1 2", "0.000001"),
         InjectionRequest("1", "1"),
