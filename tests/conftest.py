@@ -30,6 +30,7 @@ def _numba_cache() -> Path:
     sources = [
         *package.glob("engine/**/*.py"),
         *package.glob("files/**/*.py"),
+        *package.glob("lab/*.py"),
         *package.glob("ledger/*.py"),
         package / "plan" / "terms.py",
         package / "money.py",

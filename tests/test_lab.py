@@ -11,6 +11,7 @@ from rangli import lab
 from rangli.engine.release import due_of
 from rangli.engine.state import RELEASE_DONE, RELEASE_POINTS
 from rangli.errors import InputRefused
+from rangli.lab import equal
 from rangli.money import print_ratio
 from rangli.plan import load
 
@@ -66,7 +67,7 @@ def test_the_size_of_a_batch_does_not_show(monkeypatch: pytest.MonkeyPatch) -> N
         whole = lab.simulate(plan, 300, 10_000, concession_bp, 7, per_day=4)
         seen: list[int] = []
         with monkeypatch.context() as patch:
-            patch.setattr(lab, "BATCH", 71)
+            patch.setattr(equal, "BATCH", 71)
 
             assert whole == lab.simulate(plan, 300, 10_000, concession_bp, 7, per_day=4, progress=seen.append)
         assert [71, 71, 71, 71, 16] == seen

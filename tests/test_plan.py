@@ -307,9 +307,11 @@ def test_an_override_with_a_value_that_is_no_value_is_refused(change: str) -> No
 # ---------------------------------------------------------------- finding
 
 
-def test_the_presets_are_those_of_the_sources_and_two_to_calibrate() -> None:
+def test_the_presets_are_those_of_the_sources_and_two_to_calibrate_each_with_its_lawful_twin() -> None:
     """Names are what people type."""
-    assert ["moudian", "paidui-miandan", "weituanbao", "yunlianhui", "zengzhi", "zhongdian"] == presets()
+    sources = ["moudian", "paidui-miandan", "weituanbao", "yunlianhui", "zengzhi", "zhongdian"]
+
+    assert sorted([*sources, *(f"{name}-lawful" for name in sources)]) == presets()
 
 
 def test_a_name_that_is_no_preset_is_answered_with_those_there_are() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import msgspec
 import pytest
 import service_worlds
 from engine_worlds import KINDS, PlanFacts, plans
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from oracle import Plan
 from oracle_plans import MOUDIAN, WEITUANBAO
 from service_reference import (
     PAIDUI,
@@ -32,6 +35,14 @@ from rangli.service.views import Answer
 
 house = service_worlds.house
 WORLDS = settings(max_examples=min(15, settings.default.max_examples))  # type: ignore[union-attr]
+FUNDED: Plan = {"rate": Fraction(1, 10), "growth_bp": 11_500, "days": 30, "extended": 0, "multiple_bp": 10_000}
+"""The release of the lawful twins: all of it, once."""
+
+
+def _of(base: str, **rates: int) -> list[Plan]:
+    return [{"to": to.replace("_", "."), "of": base, "rate": rate} for to, rate in rates.items()]
+
+
 PRESETS = {
     "weituanbao": WEITUANBAO,
     "zengzhi": ZENGZHI,
@@ -39,6 +50,43 @@ PRESETS = {
     "zhongdian": ZHONGDIAN,
     "yunlianhui": YUNLIANHUI,
     "paidui-miandan": PAIDUI,
+    "weituanbao-lawful": {
+        **WEITUANBAO,
+        "concession": (600, 2000),
+        "packets": {**WEITUANBAO["packets"], "exit_received_bp": 2000},
+        "bonus": [],
+    },
+    "zengzhi-lawful": {
+        "concession": (2000, 2000),
+        "shares": _of("amount", dividend=1600, referrer=30, recruiter=50, agent_district=10, agent_city=20, agent_province=30),
+        "points": _of("amount", consumer=1600),
+        "release": FUNDED,
+        "offset_bp": 5000,
+    },
+    "moudian-lawful": {
+        **MOUDIAN,
+        "points": _of("concession", consumer=2000, merchant=2000),
+        "release": FUNDED,
+        "offset_bp": 5000,
+    },
+    "zhongdian-lawful": {
+        **ZHONGDIAN,
+        "points": _of("concession", consumer=2800, merchant=1200),
+        "release": FUNDED,
+        "offset_bp": 5000,
+    },
+    "yunlianhui-lawful": {
+        "concession": (1600, 1600),
+        "shares": _of("concession", dividend=9000),
+        "points": _of("concession", consumer=7800, merchant=1200),
+        "release": {"rate": 500, "of": "balance", "growth_bp": 0, "days": 1, "extended": 0, "multiple_bp": 10_000},
+        "offset_bp": 5000,
+    },
+    "paidui-miandan-lawful": {
+        **PAIDUI,
+        "concession": (1000, 2500),
+        "packets": {**PAIDUI["packets"], "exit_received_bp": 3000},
+    },
 }
 
 IN_WORDS = {
@@ -105,7 +153,7 @@ def compare(house: House, versions: list[Version], doings: list[Doing], sizes: l
     with house.database() as url, pytest.MonkeyPatch.context() as patch:
         patch.setattr(batch, "STREAM_ROWS", sizes[-1])
         with opened(url, checkpoint_every=17) as service:
-            service.create("w", versions[0].document, secret=service_worlds.SECRET)
+            service.create("w", versions[0].document, secret=service_worlds.SECRET, hold_seconds=0)
             running = service.running("w")
             check_journal(running, made.said, told(running, made.said, sizes))
             check_books(running, made)

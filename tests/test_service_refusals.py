@@ -328,7 +328,7 @@ def test_a_programme_that_cannot_be_is_refused_and_not_half_made(lively: tuple[S
 
 def test_every_refusal_of_the_books_was_provoked() -> None:
     """A kind of refusal that is added must be shown to change nothing here."""
-    elsewhere = {"programme_exists"}
+    elsewhere = {"programme_exists", "guards_refused"}  # a new programme; tests/test_service_approval.py
     books = {cls.code for cls in Refused.__subclasses__()} - {"operation_refused"}
     provoked = {why for _, _, why in FAULTY} | {"limit_reached", "order_refused"} | elsewhere
 

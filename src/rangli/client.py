@@ -29,6 +29,7 @@ from rangli.service.requests import (
     RefundRequest,
     Request,
     SaleRequest,
+    Signature,
 )
 from rangli.service.views import (
     Answer,
@@ -135,9 +136,12 @@ class Client:
         """The programmes that the key is for."""
         return self.get("/v1/programmes", list[ProgrammeView])
 
-    def create(self, name: str, plan: str, *, hold_seconds: int = 0) -> ProgrammeView:
+    def create(
+        self, name: str, plan: str, *, hold_seconds: int | None = None, channel: str = "sandbox", signed: Sequence[Signature] = ()
+    ) -> ProgrammeView:  # fmt: skip
         """A new programme under a preset or a plan document. Tried once: a second attempt would find the programme there."""
-        body = msgspec.json.encode({"name": name, "plan": plan, "hold_seconds": hold_seconds})
+        new = {"name": name, "plan": plan, "hold_seconds": hold_seconds, "channel": channel, "signed": signed}
+        body = msgspec.json.encode(new)
         return _decoded(_checked(self._http.post("/v1/programmes", content=body, headers=_JSON)), ProgrammeView)
 
     def get(self, path: str, kind: type[T], **query: str | int | None) -> T:

@@ -6,6 +6,8 @@ RangliError
 │   ├── RateMalformed           a text is not a percentage of at most two decimals
 │   ├── PlanNotFound            no preset and no file of that name
 │   ├── PlanFaulty              a plan document with problems; carries all of them
+│   ├── ScenarioNotFound        no scenario of that name, and no file
+│   ├── ScenarioFaulty          a scenario document with problems; carries all of them
 │   ├── FieldRefused            a field of a request that is missing or malformed; names it
 │   ├── AddressRefused          an address that nobody can listen on here
 │   ├── FileRefused             an order file or directory that cannot be read as one
@@ -18,6 +20,9 @@ RangliError
 │   ├── RequestConflict         an id that was used before with other facts; names the field
 │   ├── HeldOrder               what cannot be done with an order that is still held, or was cancelled
 │   ├── PlanUnfit               a plan whose state is not that of the programme's plan
+│   ├── GuardsRefused           a plan that may not run on a real channel as it is; carries what the guards found
+│   │   ├── PlanRefused         nobody can let it run
+│   │   └── SignOffMissing      more people have to sign for it
 │   └── ProgrammeExists         a programme of that name is there
 ├── NotFound
 │   ├── ProgrammeNotFound
@@ -168,6 +173,25 @@ class PlanFaulty(InputRefused):
         self.problems = problems
 
 
+class ScenarioNotFound(InputRefused):
+    """No scenario and no file of that name."""
+
+    code = "scenario_not_found"
+
+
+class ScenarioFaulty(InputRefused):
+    """A scenario document with problems."""
+
+    code = "scenario_faulty"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__(
+            f"场景有 {len(problems)} 处问题:" + ";".join(f"{p.where}:{p.zh}" for p in problems),
+            f"the scenario has {len(problems)} problem(s): " + "; ".join(f"{p.where}: {p.en}" for p in problems),
+        )
+        self.problems = problems
+
+
 class FileRefused(InputRefused):
     """A file or directory that cannot be read as what it should be."""
 
@@ -276,6 +300,45 @@ class PlanUnfit(Refused):
     """A plan whose state is not that of the programme's plan."""
 
     code = "plan_unfit"
+
+
+class GuardsRefused(Refused):
+    """A plan that may not run on a real channel as it is."""
+
+    code = "guards_refused"
+
+    def __init__(self, zh: str, en: str, problems: list[Problem]) -> None:
+        super().__init__(f"{zh}:{''.join(p.zh for p in problems)}", f"{en}: {' '.join(p.en for p in problems)}")
+        self.headline = zh, en
+        self.problems = problems
+        """What the guards found; the code of each is its guard."""
+
+
+class PlanRefused(GuardsRefused):
+    """A plan that the law's guards refuse on a real channel."""
+
+    code = "plan_refused"
+
+    def __init__(self, problems: list[Problem]) -> None:
+        names = dict.fromkeys(p.code for p in problems)
+        super().__init__(
+            f"此方案不能在真实通道上运行({'、'.join(names)})",
+            f"this plan cannot run on a real channel ({', '.join(names)})",
+            problems,
+        )
+
+
+class SignOffMissing(GuardsRefused):
+    """A plan that needs more people to sign for it."""
+
+    code = "sign_off_missing"
+
+    def __init__(self, problems: list[Problem], needed: int, people: int) -> None:
+        super().__init__(
+            f"此方案在真实通道上须由 {needed} 人签字(已有 {people} 人),各写理由和法律意见",
+            f"on a real channel this plan needs {needed} people to sign ({people} did), each with a reason and a legal opinion",
+            problems,
+        )
 
 
 class ProgrammeExists(Refused):

@@ -21,7 +21,7 @@ from rangli.engine.book import SALE_CODE
 from rangli.engine.draw import commitment, day_secret, sip_key
 from rangli.engine.out import CLOSED, LINES_MAX, PERIOD_DUE, QUEUE_FULL, SETTLED, STATUS_NAMES, STOPPED, WRITTEN, Orders, Out
 from rangli.engine.packets import cap_fen
-from rangli.engine.pool import exits, inject, sell
+from rangli.engine.pool import exits, inject, sell, sell_out
 from rangli.engine.refund import RECEIVED_FEN, STILL_OPEN, Refund, refund
 from rangli.engine.release import LINES_PER_LOT, due_before, release_period
 from rangli.engine.state import (
@@ -311,6 +311,22 @@ class Programme:
             points -= part
         out.count[WRITTEN] = n
         return self._with_exits(out)
+
+    def sell_out(self, holders: Ints) -> Iterator[Chunk]:
+        """These holders, by number, sell all their points in this order, each at the price that it finds."""
+        pool = self.state.pool
+        if pool is None:
+            return
+        members = holders
+        if self.terms.pool.by_order:
+            members = np.array([entry for holder in holders for entry, _ in self._entries(pool, int(holder))], np.int64)
+        at = 0
+        while True:
+            after = sell_out(self.terms.pool, pool, self.state.holdings.tally, members, at, self._out)
+            if after == at and not self._out.count[WRITTEN]:
+                return
+            yield _chunk(self._out, 0, 0)
+            at = after
 
     def _entries(self, pool: Pool, holder: int) -> list[tuple[int, int]]:
         """The members that are this holder, oldest first, and the points of each."""

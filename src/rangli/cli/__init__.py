@@ -17,15 +17,19 @@ from rangli.cli import (
     auditing,
     demo,
     doctor,
+    guarding,
     importing,
     keeping,
     lane,
     plans,
+    prospects,
     proving,
+    scenarios,
     serving,
     settling,
     showing,
     simulating,
+    sweeping,
     tour,
 )
 from rangli.cli.face import Face, Wish, json_text
@@ -50,8 +54,9 @@ plan_app = typer.Typer(help="显示、检查一个方案 · Show and check one p
 
 SHELVES: dict[str, tuple[Callable[..., None], ...]] = {
     "入门 · First": (demo.demo, tour.tour),
-    "方案 · Plans": (plans.plans, plans.explain, plans.schedule),
+    "方案 · Plans": (plans.plans, plans.explain, plans.schedule, guarding.guards),
     "结算 · Settling": (settling.example, settling.settle, simulating.simulate),
+    "实验室 · The lab": (sweeping.sweep, sweeping.sensitivity, prospects.prospectus, prospects.compare),
     "查账 · Books": (auditing.audit, showing.balances, showing.statement, showing.draw, showing.export),
     "服务 · The live service": (
         serving.serve,
@@ -69,6 +74,7 @@ app.add_typer(plan_app, name="plan", rich_help_panel="方案 · Plans")
 plan_app.command()(plans.show)
 plan_app.command()(plans.check)
 plan_app.command()(plans.schema)
+app.add_typer(scenarios.scenario_app, name="scenario", rich_help_panel="方案 · Plans")
 app.add_typer(administering.programme_app, name="programme", rich_help_panel="服务 · The live service")
 app.add_typer(administering.key_app, name="key", rich_help_panel="服务 · The live service")
 
@@ -87,6 +93,7 @@ def _start(
 
 
 @plan_app.callback(invoke_without_command=True)
+@scenarios.scenario_app.callback(invoke_without_command=True)
 @administering.programme_app.callback(invoke_without_command=True)
 @administering.key_app.callback(invoke_without_command=True)
 def _start_part(context: typer.Context) -> None:

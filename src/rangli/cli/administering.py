@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,11 +12,13 @@ from rangli.cli import lane
 from rangli.cli.face import Face
 from rangli.cli.opening import again, journals, opened
 from rangli.cli.options import AsJson, Data, Lang, PlanName, compiled, secret_of
+from rangli.errors import FileRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rangli.service.access import Access
+    from rangli.service.requests import Signature
     from rangli.store.database import Database
 
 programme_app = typer.Typer(help="新建、列出项目 · Create and list programmes.", rich_markup_mode="rich")
@@ -29,16 +32,38 @@ key_app = typer.Typer(help="发放、列出、吊销 API 密钥 · Issue, list a
 def create_programme(
     name: Annotated[str, typer.Argument(metavar="NAME", help="项目名:字母、数字、汉字、- 和 _ · letters, digits, - and _")],
     plan: PlanName,
+    *,
     hold: Annotated[
-        int,
-        typer.Option("--hold", metavar="SECONDS", min=0, help="订单冻结多久才结算 · how long an order is held before it settles"),
-    ] = 0,
+        int | None,
+        typer.Option(
+            "--hold",
+            metavar="SECONDS",
+            min=0,
+            help="订单冻结多久才结算,默认按方案 · how long an order is held before it settles; by default as the plan says",
+        ),
+    ] = None,
     secret: Annotated[
         str | None,
         typer.Option(
             "--secret",
             metavar="HEX",
             help="32 字节密钥,1–64 位十六进制;不写则新抽 · the 32-byte secret that chance hangs on; drawn anew by default",
+        ),
+    ] = None,
+    channel: Annotated[
+        str,
+        typer.Option(
+            "--channel",
+            metavar="NAME",
+            help="sandbox 不动钱;real 动钱,法律拒绝的方案不能用 · sandbox moves no money; real runs no plan that the law refuses",
+        ),
+    ] = "sandbox",
+    signed: Annotated[
+        Path | None,
+        typer.Option(
+            "--signed",
+            metavar="FILE",
+            help="签字:YAML 列表,每人 name、reason、opinion · who signs for the plan: a YAML list of name, reason and opinion",
         ),
     ] = None,
     data: Data = None,
@@ -55,13 +80,13 @@ def create_programme(
     """
     face = Face(lang, json=json)
     _, text = compiled(plan)
-    chance = secret_of(secret)
+    chance, signatures = secret_of(secret), () if signed is None else _signatures(signed)
     with opened(data, make=True) as it:
         lane.choose_for_orders(sum(journal.position for journal in journals(it.database)))
         from rangli.service import Service
 
         with Service.open(it.database) as service:
-            view = service.create(name, text, hold_seconds=hold, secret=chance)
+            view = service.create(name, text, hold_seconds=hold, secret=chance, channel=channel, signed=signatures)
     if json:
         face.document(view)
         return
@@ -90,9 +115,11 @@ def list_programmes(data: Data = None, json: AsJson = False, lang: Lang = None) 
         face.document({"programmes": found})
         return
     head = face.words("项目", "programme"), face.words("方案", "plan"), face.words("决定", "decisions")
-    made = faces.table(*head, face.words("冻结(秒)", "hold (s)"), face.words("建立于", "created"), right=(2, 3))
+    more = face.words("冻结(秒)", "hold (s)"), face.words("通道", "channel"), face.words("建立于", "created")
+    made = faces.table(*head, *more, right=(2, 3))
     for one in found:
-        made.add_row(one["name"], one["plan"], faces.count(one["position"]), faces.count(one["hold_seconds"]), one["created_at"])
+        counts = faces.count(one["position"]), faces.count(one["hold_seconds"])
+        made.add_row(one["name"], one["plan"], *counts, one["channel"], one["created_at"])
     face.show(made)
 
 
@@ -101,16 +128,31 @@ def _programmes(database: Database) -> Iterator[dict[str, Any]]:
     positions = {journal.name: journal.position for journal in journals(database)}
     with database.connect() as connection:
         rows = connection.execute(
-            "SELECT p.name, v.name, v.version, p.hold_seconds,"
+            "SELECT p.name, v.name, v.version, p.hold_seconds, p.channel,"
             " to_char(to_timestamp(p.created_at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')"
             " FROM programme p, LATERAL (SELECT name, version FROM plan WHERE programme = p.number"
             " ORDER BY number DESC LIMIT 1) v ORDER BY p.number"
         ).fetchall()
-    for name, plan, version, hold, created in rows:
+    for name, plan, version, hold, channel, created in rows:
         yield {
             "name": name, "plan": plan, "version": version, "position": positions[name], "hold_seconds": hold,
-            "created_at": created,
+            "channel": channel, "created_at": created,
         }  # fmt: skip
+
+
+def _signatures(path: Path) -> tuple[Signature, ...]:
+    """What a file says of who signs. Raises FileRefused."""
+    import msgspec
+
+    from rangli.service.requests import Signature
+
+    try:
+        return msgspec.yaml.decode(path.read_bytes(), type=tuple[Signature, ...])
+    except (OSError, msgspec.MsgspecError) as fault:
+        raise FileRefused(
+            f"{path} 不是签字的列表(每人写 name、reason、opinion):{fault}",
+            f"{path} is no list of signatures (name, reason and opinion of each): {fault}",
+        ) from fault
 
 
 # ---------------------------------------------------------------- keys

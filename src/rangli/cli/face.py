@@ -113,10 +113,11 @@ class Face:
         if self.json or not self.err.is_terminal:
             yield lambda _: None
             return
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
         bar = BarColumn(bar_width=30, complete_style="green", finished_style="green")
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TaskProgressColumn(), TimeElapsedColumn())
+        left = TimeRemainingColumn(elapsed_when_finished=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), bar, TaskProgressColumn(), left)
         with Progress(*columns, console=self.err, transient=True) as progress:
             task = progress.add_task(self.words(zh, en), total=total)
             yield lambda count: progress.advance(task, count)

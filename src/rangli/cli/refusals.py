@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import typer
 
-from rangli.errors import FileRefused, InputRefused, PlanFaulty, RangliError
+from rangli.errors import FileRefused, GuardsRefused, InputRefused, PlanFaulty, RangliError, ScenarioFaulty
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,13 +21,19 @@ PIPE_CLOSED: Final = 141
 
 
 def shown(refused: RangliError, face: Face) -> Text:
-    """One line; a faulty plan has one more for each problem, with its line in the document."""
+    """One line; a faulty plan or scenario has one more for each problem, with its line in the document."""
     from rich.text import Text
 
     text = Text.assemble((face.words("已拒绝", "refused"), "bold red"), face.words(":", ": "))
-    if not isinstance(refused, PlanFaulty):
+    if isinstance(refused, GuardsRefused):
+        text.append(face.words(*refused.headline))
+        for found in refused.problems:
+            text.append(f"\n  {found.code} ", style="bold").append(found.where).append(f"  {found.message(face.lang)}")
+        return text
+    if not isinstance(refused, PlanFaulty | ScenarioFaulty):
         return text.append(refused.message(face.lang))
-    text.append(face.words(f"方案有 {len(refused.problems)} 处问题", f"the plan has {len(refused.problems)} problem(s)"))
+    zh, en = ("方案", "the plan") if isinstance(refused, PlanFaulty) else ("场景", "the scenario")
+    text.append(face.words(f"{zh}有 {len(refused.problems)} 处问题", f"{en} has {len(refused.problems)} problem(s)"))
     for problem in refused.problems:
         place = face.words(f"第 {problem.line} 行", f"line {problem.line}")
         text.append(f"\n  {place} ").append(problem.where or ".", style="bold").append(f"  {problem.message(face.lang)}")

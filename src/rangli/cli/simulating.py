@@ -1,4 +1,4 @@
-"""The command that runs a plan on equal orders."""
+"""The command that runs a plan: on equal orders, or in a scenario."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ import typer
 from rangli.cli import face as faces
 from rangli.cli import lane
 from rangli.cli.face import Face
-from rangli.cli.options import AsJson, Changes, Concession, Lang, PlanName, compiled
+from rangli.cli.options import AsJson, Changes, Lang, PlanName, compiled
+from rangli.cli.scenarios import simulate_scenario
+from rangli.errors import InputRefused
 from rangli.money import MICRO_PER_FEN, parse_percent, parse_yuan, print_percent, print_ratio, print_yuan
 
 if TYPE_CHECKING:
@@ -24,8 +26,17 @@ PERIODS_SHOWN: Final = 12
 def simulate(
     plan: PlanName,
     *,
-    orders: Annotated[int, typer.Option("--orders", metavar="N", min=1, max=ORDERS_MAX, help="订单数 · orders")],
-    concession: Concession,
+    orders: Annotated[int | None, typer.Option("--orders", metavar="N", min=1, max=ORDERS_MAX, help="订单数 · orders")] = None,
+    concession: Annotated[str | None, typer.Option("--concession", metavar="PERCENT", help="让利比例 · the concession")] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option(
+            "--scenario", metavar="SCENARIO", help="改跑一个场景:名称或 YAML 文件 · run a scenario instead: a name or a YAML file"
+        ),
+    ] = None,
+    replication: Annotated[
+        int, typer.Option("--replication", metavar="N", min=0, help="场景的第几次重复 · which replication")
+    ] = 0,
     amount: Annotated[str, typer.Option("--amount", metavar="YUAN", help="每单实付,元 · what each pays, in yuan")] = "1000",
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="种子 · the seed of the draws")] = 7,
     per_day: Annotated[int, typer.Option("--per-day", metavar="N", min=1, help="每天几单 · orders a day")] = 1000,
@@ -33,18 +44,27 @@ def simulate(
     json: AsJson = False,
     lang: Lang = None,
 ) -> None:
-    """模拟相同的订单 · Simulate equal orders.
+    """模拟相同的订单,或一个场景 · Simulate equal orders, or a scenario.
 
-    同样的订单一笔接一笔,每笔来自新的消费者,走的就是结算真实订单的引擎。
+    同样的订单一笔接一笔,每笔来自新的消费者,走的就是结算真实订单的引擎。用 --scenario 则跑一整个场景(见 rangli scenario list)。
 
-    One after the other, each of a new consumer, through the very engine that settles real ones.
+    One after the other, each of a new consumer, through the very engine that settles real ones. With --scenario a whole
+    scenario is run instead (see rangli scenario list).
 
     例 Example: rangli simulate zengzhi --orders 2000 --amount 1000 --concession 20%
     """
+    face = Face(lang, json=json)
+    if scenario is not None:
+        simulate_scenario(face, plan, changes, scenario, replication, seed)
+        return
+    if orders is None or concession is None:
+        raise InputRefused(
+            "请写 --orders 和 --concession(相同的订单),或 --scenario(一个场景);用法见 `rangli simulate --help`",
+            "write --orders and --concession for equal orders, or --scenario; see `rangli simulate --help`",
+        )
     lane.choose_for_orders(orders)
     from rangli.lab import simulate as run
 
-    face = Face(lang, json=json)
     one, _ = compiled(plan, changes)
     paid_fen, concession_bp = parse_yuan(amount), parse_percent(concession)
     with face.progress("模拟", "Simulating", orders) as advance:

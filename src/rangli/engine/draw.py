@@ -50,7 +50,7 @@ def sip_key(secret_of_day: bytes) -> tuple[int, int]:
 
 
 @kernel
-def _sip_round(v0, v1, v2, v3):
+def sip_round(v0, v1, v2, v3):
     """One SipRound."""
     v0 = wrap_add(v0, v1)
     v1 = rotate_left(v1, 13) ^ v0
@@ -83,20 +83,20 @@ def siphash(data, start, stop, k0, k1):
         word |= (np.int64(data[at + 4]) << 32) | (np.int64(data[at + 5]) << 40)
         word |= (np.int64(data[at + 6]) << 48) | (np.int64(data[at + 7]) << 56)
         v3 ^= word
-        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
-        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
+        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
         v0 ^= word
         at += 8
     word = np.int64(length & 255) << 56
     for j in range(stop - whole):
         word |= np.int64(data[whole + j]) << (8 * j)
     v3 ^= word
-    v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
-    v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
+    v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
     v0 ^= word
     v2 ^= 255
     for _ in range(4):
-        v0, v1, v2, v3 = _sip_round(v0, v1, v2, v3)
+        v0, v1, v2, v3 = sip_round(v0, v1, v2, v3)
     return v0 ^ v1 ^ v2 ^ v3
 
 

@@ -214,6 +214,30 @@ def sell(terms, pool, member, points, code, order, transfers, n):
 
 
 @kernel
+def sell_out(terms, pool, tally, members, start, out):
+    """Members[start:] sell all their points in turn, each sale followed by the exits that come due; the next one.
+
+    Writes ``out`` from the beginning and comes back when it is full; exits that were left are written first.
+    """
+    out.count[:] = 0
+    room = out.transfers.amount.shape[0] - 2 * LINES_MAX
+    if terms.exit_bp and not exits(terms, pool, tally, 0, out):
+        return start
+    for i in range(start, members.shape[0]):
+        if out.count[WRITTEN] > room:
+            return i
+        points = pool.members[members[i], MEMBER_POINTS]
+        if points == 0:
+            continue
+        n, cash = sell(terms, pool, members[i], points, book.SALE_CODE, 0, out.transfers, out.count[WRITTEN])
+        out.count[WRITTEN] = n
+        tally[RETURNED_MICRO] += cash
+        if terms.exit_bp and not exits(terms, pool, tally, 0, out):
+            return i + 1
+    return members.shape[0]
+
+
+@kernel
 def inject(pool, amount, transfers, n):
     """Funds enter the pool without minting; the next transfer."""
     pool.totals[POOL_MICRO] += amount

@@ -62,9 +62,12 @@ class CompiledPlan(NamedTuple):
 def version(plan: Plan) -> str:
     """SHA-256 of the plan's meaning, in hex.
 
-    Titles, comments, the order of keys and how a number is spelt do not matter; the order of shares does.
+    Titles, claims, comments, the order of keys and how a number is spelt do not matter; the order of shares does.
     """
-    meaning = {key: part for key, part in asdict(plan).items() if key not in {"title", "about"}}
+    words = {"title", "about", "claims"}
+    if plan.law is None:
+        words.add("law")  # a plan that declares nothing is the plan that it was before there were declarations
+    meaning = {key: part for key, part in asdict(plan).items() if key not in words}
     text = json.dumps(meaning, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 

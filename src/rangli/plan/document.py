@@ -137,7 +137,7 @@ def read(text: str) -> tuple[Draft | None, list[Problem]]:
         return None, problems
     if not isinstance(tree.value, dict):
         return None, [*problems, problem("wrong_type", "", tree.line, kind=words(PLAN))]
-    reader = _Reader(problems)
+    reader = Reader(problems)
     plan = reader.read(PLAN, tree, "")
     assert isinstance(plan, Plan)
     return Draft(plan, problems, reader.lines, reader.misspelt), problems
@@ -149,7 +149,7 @@ def nearest(text: str, known: list[str] | tuple[str, ...]) -> tuple[str, str]:
     return (f"(是否指 {close[0]!r})", f" (did you mean {close[0]!r}?)") if close else ("", "")
 
 
-class _Reader:
+class Reader:
     """Reads trees by kind; collects problems and the line of every path."""
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -317,7 +317,7 @@ def default(field: Field) -> Any:  # noqa: ANN401 - each kind has its own type
     assert field.default is not None
     tree, problems = parse(field.default)
     assert tree is not None
-    value = _Reader(problems).read(field.kind, tree, field.key)
+    value = Reader(problems).read(field.kind, tree, field.key)
     assert not problems, f"the default of {field.key} is faulty: {problems}"
     return value
 

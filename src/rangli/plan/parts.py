@@ -165,12 +165,44 @@ class Refund:
 
 
 @dataclass(frozen=True, slots=True)
+class Payout:
+    """How people are paid, as the operator declares it; None: not declared."""
+
+    by: str | None
+    """``claim`` or ``profit_sharing``."""
+    least_fen: int | None
+    most_fen: int | None
+    daily_fen: int | None
+    named: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Law:
+    """What the operator declares beside the plan, since the law asks for it; None: not declared."""
+
+    entry_fee_fen: int | None
+    collected_by: str | None
+    """``merchant`` or ``platform``."""
+    top_up: bool | None
+    transfers: bool | None
+    vouchers: str | None
+    """``given``, ``sold`` or ``cashed``."""
+    order_fen_max: int | None
+    refund_days: int | None
+    tax: str | None
+    """``discount`` or ``incidental``."""
+    payout: Payout | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """A whole plan, as its document says it."""
 
     name: str
     title: Words
     about: Words | None
+    claims: tuple[str, ...]
+    """Copy that advertises the plan."""
     concession: Concession
     hold_days: int
     network: Network
@@ -183,3 +215,4 @@ class Plan:
     bonus: tuple[Bonus, ...]
     offset: Offset | None
     refund: Refund
+    law: Law | None

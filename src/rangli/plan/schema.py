@@ -49,6 +49,8 @@ def _of(kind: Kind) -> Schema:
             return {"type": "string", "pattern": f"^{pattern}$"}
         case Whole(low, high):
             return {"type": ["integer", "string"], "minimum": low, "maximum": high, "pattern": "^(0|[1-9][0-9]{0,9})$"}
+        case Yuan(fen_min=0):
+            return {"type": ["number", "string"], "minimum": 0, "pattern": _NUMBER}
         case Yuan() | Multiple():
             return {"type": ["number", "string"], "exclusiveMinimum": 0, "pattern": _NUMBER}
         case Percent():

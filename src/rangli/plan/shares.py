@@ -151,7 +151,7 @@ def shares_breach(plan: Plan) -> Breach | None:
         return worst_bp(direct, concession_bp) + sum((form.bp(concession_bp) for form in envelopes), Fraction(0))
 
     forms = [*envelopes, *(form_of(share.rate) for share in direct)]
-    return _breach(handed_out, Fraction, _knots(plan, forms))
+    return _breach(handed_out, Fraction, knots_of(plan, forms))
 
 
 def envelope_breach(plan: Plan, envelope: Envelope) -> Breach | None:
@@ -162,10 +162,10 @@ def envelope_breach(plan: Plan, envelope: Envelope) -> Breach | None:
         return worst_bp(envelope.shares, concession_bp)
 
     forms = [budget, *(form_of(share.rate) for share in envelope.shares)]
-    return _breach(handed_out, budget.bp, _knots(plan, forms))
+    return _breach(handed_out, budget.bp, knots_of(plan, forms))
 
 
-def _knots(plan: Plan, forms: Iterable[Form]) -> list[int]:
+def knots_of(plan: Plan, forms: Iterable[Form]) -> list[int]:
     """The concessions at which a line may bend, ends of the range included."""
     first, last = plan.concession.bp_min, plan.concession.bp_max
     bends = {bend for form in forms for bend in (form.low, form.high) if first < bend < last}

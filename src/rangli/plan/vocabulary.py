@@ -38,6 +38,7 @@ DAYS_MAX: Final = 366
 PERIODS_MAX: Final = 10_000
 EXIT_PACKETS_MAX: Final = 1_000_000
 MERCHANTS_MAX: Final = 100_000
+CLAIMS_MAX: Final = 200
 PERCENT_BP_MAX: Final = 999_999
 """The largest percentage that has a spelling: 9999.99%."""
 
@@ -405,6 +406,73 @@ REFUND: Final = Section(
     ),
 )
 
+PAYOUT: Final = Section(
+    "Payout",
+    parts.Payout,
+    (
+        Field(
+            "by",
+            "by",
+            Choice(("claim", "profit_sharing")),
+            "本人领取,或支付渠道分账给个人",
+            "claimed, or split off the payment to persons",
+        ),
+        Field(
+            "least", "least_fen", Yuan(1, AMOUNT_FEN_MAX), "一次最少付多少元,不足的先攒着", "yuan; what is less waits for more"
+        ),
+        Field("most", "most_fen", Yuan(1, AMOUNT_FEN_MAX), "一次最多付多少元", "the most that is paid at once, in yuan"),
+        Field("daily", "daily_fen", Yuan(1, AMOUNT_FEN_MAX), "每人每天最多付多少元", "the most for one person a day, in yuan"),
+        Field("named", "named", Flag(), "收款人是否都已实名核验", "whether everybody who is paid has a verified name"),
+    ),
+)
+
+LAW: Final = Section(
+    "Law",
+    parts.Law,
+    (
+        Field(
+            "entry_fee",
+            "entry_fee_fen",
+            Yuan(0, AMOUNT_FEN_MAX),
+            "成为会员、推荐人、招商人或代理须先交或先买多少元",
+            "yuan to pay or spend before one may be a member, referrer, recruiter or agent",
+        ),
+        Field("collected_by", "collected_by", Choice(("merchant", "platform")), "货款由谁收", "who collects what consumers pay"),
+        Field("top_up", "top_up", Flag(), "余额可否充值", "whether one can pay money into a balance"),
+        Field(
+            "transfers",
+            "transfers",
+            Flag(),
+            "余额、积分、券可否转给别人",
+            "whether balances, points or vouchers pass from one to another",
+        ),
+        Field(
+            "vouchers",
+            "vouchers",
+            Choice(("given", "sold", "cashed")),
+            "券只赠送、出售或可兑现",
+            "vouchers are only given, are sold, or are cashed",
+        ),
+        Field(
+            "order_max",
+            "order_fen_max",
+            Yuan(1, AMOUNT_FEN_MAX),
+            "最大一单多少元,更大的不收",
+            "the largest order that is taken, in yuan",
+        ),
+        Field("refund_days", "refund_days", Whole(0, DAYS_MAX), "商家接受退款的天数", "days in which merchants take orders back"),
+        Field(
+            "tax",
+            "tax",
+            Choice(("discount", "incidental")),
+            "消费者所得按折扣,或按偶然所得扣税",
+            "what consumers get is a discount, or taxed as incidental income",
+        ),
+        Field("payout", "payout", PAYOUT, "怎么付给个人", "how people are paid"),
+    ),
+)
+"""Declarations: none is a rule of settlement; the guards ask for each."""
+
 PLAN: Final = Section(
     "Plan",
     parts.Plan,
@@ -412,6 +480,7 @@ PLAN: Final = Section(
         Field("plan", "name", SLUG, "方案短名", "the plan's short name", required=True),
         Field("title", "title", WORDS, "名称", "its title", required=True),
         Field("about", "about", WORDS, "说明", "what it is"),
+        Field("claims", "claims", ListOf(Text(), CLAIMS_MAX), "宣传语", "copy that advertises the plan", default="[]"),
         Field("concession", "concession", CONCESSION, "商家可选的让利范围", "the range of concessions", required=True),
         Field("hold", "hold_days", Whole(0, DAYS_MAX), "付款后几天结算(退款期)", "days from payment to settlement", default="0"),
         Field("network", "network", NETWORK, "推荐关系", "the network of referrers", default="{}"),
@@ -447,6 +516,7 @@ PLAN: Final = Section(
         ),
         Field("offset", "offset", OFFSET, "用券支付", "paying with vouchers"),
         Field("refund", "refund", REFUND, "退款", "refunds", default="{}"),
+        Field("law", "law", LAW, "经营者就法律所问作的声明", "what the operator declares, since the law asks for it"),
     ),
 )
 
@@ -474,11 +544,11 @@ def sections(kind: Kind = PLAN, where: str = "") -> Iterator[tuple[str, Section]
             return
 
 
-def reference_markdown() -> str:
-    """The reference of the document language: one table a section, each section once."""
+def reference_markdown(kind: Kind = PLAN) -> str:
+    """The reference of a document language: one table a section, each section once."""
     lines: list[str] = []
     done: set[str] = set()
-    for where, section in sections():
+    for where, section in sections(kind):
         if section.title in done:
             continue
         done.add(section.title)

@@ -7,6 +7,7 @@ import msgspec
 from rangli.errors import FieldRefused, RequestConflict
 from rangli.money import MICRO_PER_FEN, parse_micro, parse_yuan, print_micro, print_percent, print_yuan
 from rangli.plan import check, version
+from rangli.service.approval import signed_facts, signed_text
 from rangli.service.facts import day_of, instant_text
 from rangli.service.names import SHOWN_LETTERS, same_name
 from rangli.service.orders import check as check_orders
@@ -48,7 +49,7 @@ def numbers_of(request: Request) -> tuple[str | int, ...]:
     if isinstance(request, ClosingRequest):
         return (day_of(request.on),)
     assert isinstance(request, ActivationRequest)
-    return (request.plan,)
+    return request.plan, *signed_facts(signed_text(request.signed))
 
 
 def facts_of(request: Request) -> dict[str, str]:
@@ -67,7 +68,7 @@ def facts_of(request: Request) -> dict[str, str]:
         facts["amount"] = print_yuan(parse_yuan(request.amount))
     elif isinstance(request, ActivationRequest):
         plan, _ = check(request.plan)
-        facts["plan"] = request.plan if plan is None else version(plan)
+        facts |= {"plan": request.plan if plan is None else version(plan), "signed": signed_text(request.signed)}
     return facts
 
 

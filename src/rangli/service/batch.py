@@ -27,6 +27,7 @@ from rangli.errors import (
 from rangli.files.reasons import reject
 from rangli.money import BP_PER_ONE, MICRO_PER_FEN, mul_div, parse_yuan, print_yuan
 from rangli.plan import check, compile_plan
+from rangli.service.approval import admit, signed_text
 from rangli.service.asked import conflict, facts_of, id_fault, numbers_of
 from rangli.service.clock import MICRO_PER_SECOND, rfc3339
 from rangli.service.orders import Checked, digest, unreadable_field
@@ -377,6 +378,7 @@ class Batch:
         if plan is None:
             raise PlanFaulty(problems)
         compiled = compile_plan(plan)
+        admit(compiled, self._programme.channel, self._programme.hold_seconds, request.signed)
         number = max(self._standing.plans) + 1
         self._standing.plans[number] = compiled
         try:
@@ -384,7 +386,7 @@ class Batch:
         except RangliError:
             del self._standing.plans[number]
             raise
-        self._plans.append(PlanRow(number, plan.name, compiled.version, request.plan))
+        self._plans.append(PlanRow(number, plan.name, compiled.version, request.plan, signed_text(request.signed)))
 
     def _refund(self, request: RefundRequest, facts: tuple[str | int, ...], asked: Asked) -> str:
         """Of a settled order, or of one that is held, which cancels it."""

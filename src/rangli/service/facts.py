@@ -14,7 +14,7 @@ from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN
 from rangli.ledger.accounts import KIND_NAMES, Holder
 from rangli.money import MICRO_PER_FEN, print_micro, print_percent, print_yuan, whole_fen
 from rangli.service.standing import Standing
-from rangli.store import journal, rows
+from rangli.store import journal, programmes, rows
 from rangli.store.database import Connection
 from rangli.store.journal import Row
 
@@ -79,4 +79,5 @@ def asked_facts(standing: Standing, connection: Connection, programme: int, row:
     if row.kind == rows.CANCELLATION:
         return {"refund_id": row.key, "amount": print_yuan(row.facts[0])}
     assert row.kind == rows.ACTIVATION
-    return {"activation_id": row.key, "plan": standing.plans[row.facts[0]].version}
+    plan = programmes.plan(connection, programme, row.facts[0])
+    return {"activation_id": row.key, "plan": plan.version, "signed": plan.signed}

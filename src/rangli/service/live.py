@@ -10,19 +10,22 @@ from concurrent.futures import Future
 from contextlib import suppress
 from typing import Self
 
+import msgspec
 import psycopg
 
 from rangli.engine.draw import SECRET_BYTES
 from rangli.errors import FieldRefused, NotSettling, PlanFaulty, ProgrammeNotFound, RangliError
 from rangli.plan import check, compile_plan, preset_text, presets
 from rangli.service.access import Access
+from rangli.service.approval import SANDBOX, SECONDS_PER_DAY, admit, check_channel, signed_text
 from rangli.service.checkup import settled_since
 from rangli.service.clock import Clock, rfc3339, system_clock
+from rangli.service.orders import digest
 from rangli.service.reading import Reading
 from rangli.service.rehearsal import rehearse
-from rangli.service.requests import Request
+from rangli.service.requests import Request, Signature
 from rangli.service.settler import CHECKPOINT_EVERY, Answers, Figures, Settler
-from rangli.service.standing import Asked, Standing, Written
+from rangli.service.standing import GENESIS_KEY, NO_REQUEST, Asked, Standing, Written
 from rangli.service.views import (
     BalanceView,
     DecisionView,
@@ -43,7 +46,6 @@ from rangli.store.programmes import PlanRow, ProgrammeRow
 
 __all__ = ["Running", "Service"]
 
-GENESIS_KEY = "genesis"
 HOLD_SECONDS_MAX = 400 * 86_400
 NAME_LETTERS_MAX = 60
 READY_SECONDS = 60
@@ -109,7 +111,7 @@ class Running:
         plan = plans[number or max(plans)]
         return ProgrammeView(
             self.name, plan.name, plan.version, plan.number, self._programme.hold_seconds, rfc3339(self._programme.created_at),
-            position, orders, head, self.settler.role,
+            position, orders, head, self.settler.role, self._programme.channel,
         )  # fmt: skip
 
     def plans(self) -> list[PlanView]:
@@ -121,7 +123,15 @@ class Running:
             ).fetchall()
             plans = {plan.number: plan for plan in programmes.plans(connection, self.number)}
         return [
-            PlanView(number, plans[number].name, plans[number].version, rfc3339(at), position, plans[number].document)
+            PlanView(
+                number,
+                plans[number].name,
+                plans[number].version,
+                rfc3339(at),
+                position,
+                plans[number].document,
+                msgspec.json.decode(plans[number].signed),
+            )
             for number, at, position in activated
         ]
 
@@ -210,24 +220,38 @@ class Service:
         service._attendant.start()
         return service
 
-    def create(self, name: str, plan: str, *, hold_seconds: int = 0, secret: bytes | None = None) -> ProgrammeView:
-        """A new programme under a preset or a plan document. Raises FieldRefused, PlanFaulty or ProgrammeExists."""
+    def create(
+        self, name: str, plan: str, *, hold_seconds: int | None = None, secret: bytes | None = None, channel: str = SANDBOX,
+        signed: Sequence[Signature] = (),
+    ) -> ProgrammeView:  # fmt: skip
+        """A new programme under a preset or a plan document.
+
+        hold_seconds : how long an order is held before it settles; None for the plan's own days
+        channel      : a real one runs no plan that the law's guards refuse     signed : who signs for the plan
+        Raises FieldRefused, PlanFaulty, PlanRefused, SignOffMissing or ProgrammeExists.
+        """
         _check_name(name)
-        if not 0 <= hold_seconds <= HOLD_SECONDS_MAX:
-            raise FieldRefused("hold_seconds", f"应在 0 至 {HOLD_SECONDS_MAX} 之间", f"it must be 0 to {HOLD_SECONDS_MAX}")
+        check_channel(channel)
         document = preset_text(plan) if plan in presets() else plan
         checked, problems = check(document)
         if checked is None:
             raise PlanFaulty(problems)
         compiled = compile_plan(checked)
+        if hold_seconds is None:
+            hold_seconds = checked.hold_days * SECONDS_PER_DAY
+        if not 0 <= hold_seconds <= HOLD_SECONDS_MAX:
+            raise FieldRefused("hold_seconds", f"应在 0 至 {HOLD_SECONDS_MAX} 之间", f"it must be 0 to {HOLD_SECONDS_MAX}")
+        admit(compiled, channel, hold_seconds, signed)
+        signatures = signed_text(signed)
+        request = digest(rows.ACTIVATION, GENESIS_KEY, document, signatures) if signed else NO_REQUEST
         secret = secrets.token_bytes(SECRET_BYTES) if secret is None else secret
         now = self.clock()
         with self.database.connect() as connection, connection.transaction():
-            number = programmes.create(connection, name, secret, hold_seconds, now)
-            programmes.add_plan(connection, number, PlanRow(1, checked.name, compiled.version, document))
+            number = programmes.create(connection, name, secret, hold_seconds, now, channel)
+            programmes.add_plan(connection, number, PlanRow(1, checked.name, compiled.version, document, signatures))
             standing = Standing(number, Programme(compiled, secret), {1: compiled})
             out = Written()
-            standing.activate(1, Asked(now, GENESIS_KEY), out)
+            standing.activate(1, Asked(now, GENESIS_KEY, request), out)
             with Appender(connection, number) as to:
                 to.stream(1, out.data)
                 to.finish()

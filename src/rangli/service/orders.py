@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 import msgspec
@@ -16,7 +16,7 @@ from rangli.files.orders import FIELDS, NAMES, rejected
 from rangli.money import print_percent
 from rangli.service.names import OPTIONAL, SHOWN_LETTERS, same_name
 from rangli.service.packed import PLACE_OF_NAME, TEXTS, Facts, Packed, digests_of, packed
-from rangli.service.requests import OrderRequest
+from rangli.service.requests import OrderRequest, Signature
 from rangli.store import rows
 from rangli.store.rows import Bytes, Ints
 
@@ -111,12 +111,22 @@ def _readable(
 
 def unreadable_field(request: msgspec.Struct) -> FieldRefused | None:
     """The refusal of a request with a field that no database holds: no text, a NUL in it, or half of a surrogate pair."""
-    for field, text in msgspec.structs.asdict(request).items():
+    for field, text in _texts(request):
         if not isinstance(text, str):
             return FieldRefused(field, "不是文本;请写成文本", "is no text; write it as one")
         if "\0" in text or _has_surrogates(text):
             return FieldRefused(field, "含 NUL 或不成对的代理字符;请去掉", "holds a NUL or half of a surrogate pair; take it out")
     return None
+
+
+def _texts(request: msgspec.Struct) -> Iterator[tuple[str, object]]:
+    """Every field with its text; of a list of parts, each part's texts under the list's name."""
+    for field, value in msgspec.structs.asdict(request).items():
+        if field != "signed":
+            yield field, value
+            continue
+        for part in value if isinstance(value, tuple | list) else (None,):
+            yield from ((field, text) for _, text in _texts(part)) if isinstance(part, Signature) else ((field, None),)
 
 
 def _has_surrogates(text: str) -> bool:

@@ -1,6 +1,6 @@
 """What can be asked of a programme: six kinds of requests, each with an id of its own that counts once and for ever.
 
-Every field is a text, as it would stand in an order file; ``docs/errors.md`` shows why one is refused. The id makes a request
+Fields are texts, as they would stand in an order file; ``docs/errors.md`` shows why one is refused. The id makes a request
 idempotent: the same id with the same facts gets the first answer again, with other facts it is refused, and the refusal names the
 field.
 """
@@ -66,12 +66,23 @@ class ClosingRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``YYYY-MM-DD``, in Beijing."""
 
 
+class Signature(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One person's yes to a plan that the law leaves to people (docs/law.md)."""
+
+    name: str
+    reason: str
+    opinion: str
+    """The legal opinion that it rests on."""
+
+
 class ActivationRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A version of the plan takes over; orders captured before it keep theirs."""
 
     activation_id: str
     plan: str
     """The plan document (YAML)."""
+    signed: tuple[Signature, ...] = ()
+    """Who signs for it; on a real channel two people, when a guard asks for a sign-off."""
 
 
 Request = OrderRequest | RefundRequest | SaleRequest | InjectionRequest | ClosingRequest | ActivationRequest

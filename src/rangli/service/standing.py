@@ -32,6 +32,8 @@ GENESIS: Final = bytes(HASH_BYTES)
 POSITION_MAX: Final = 2**31 - 1
 NO_REQUEST: Final = bytes(HASH_BYTES)
 """Of a decision that nobody asked for."""
+GENESIS_KEY: Final = "genesis"
+"""The id of the activation with which a programme begins."""
 
 
 class OrderRows(NamedTuple):

@@ -19,17 +19,18 @@ from numpy.typing import NDArray
 from rangli.errors import Broken, ProgrammeNotFound
 from rangli.files.orders import NAMES
 from rangli.files.settling import KIND_OF_MEANING, MEANING_OF_COLUMN
+from rangli.service.approval import signed_facts
 from rangli.service.facts import party_name
 from rangli.service.lots import ClosedLots
-from rangli.service.orders import order_digest
+from rangli.service.orders import digest, order_digest
 from rangli.service.packed import Facts, digests_of
 from rangli.service.recovery import add_holders, compiled, key_hashes, standing_of
 from rangli.service.replay import Replay
-from rangli.service.standing import Standing, Written
+from rangli.service.standing import GENESIS_KEY, NO_REQUEST, Standing, Written
 from rangli.store import journal, programmes, rows
 from rangli.store.apart import Scan, scan_apart, see
 from rangli.store.database import Connection, Database
-from rangli.store.programmes import ProgrammeRow
+from rangli.store.programmes import PlanRow, ProgrammeRow
 from rangli.store.rows import HASH_BYTES, Bytes, Heads, Ints
 
 APART_ROWS: Final = 50_000
@@ -90,6 +91,7 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
                 raise Broken(
                     0, f"方案 {plan.number} 的内容与其版本不符", f"the document of plan {plan.number} is not that of its version"
                 )
+        kept_plans = {plan.number: plan for plan in programmes.plans(reader, programme.number)}
         upto = journal.head(reader, programme.number)
         _check_end(reader, programme.number, upto)
         checkpoint = programmes.newest(reader, programme.number, since) if since else None
@@ -110,6 +112,7 @@ def verify(database: Database, name: str, *, since: int = 0, progress: Progress 
             written = replay.feed(data, ends, heads)
             register.check(data, heads)
             _check_ids(ids, data, heads)
+            _check_activations(kept_plans, data, heads)
             beside.note(written, int(heads.position[-1]))
             transfers += sum(len(legs.code) for legs in written.moved)
             if progress is not None:
@@ -210,6 +213,22 @@ def _check_ids(ids: _Ids, data: Bytes, heads: Heads) -> None:
     if len(wrong):
         position = int(heads.position[wrong[0]])
         raise Broken(position, "编号块中的编号与流水的不同", "its id is not the one in the block of ids")
+
+
+def _check_activations(plans: dict[int, PlanRow], data: Bytes, heads: Heads) -> None:
+    """That plans are the documents that were activated, signed by who signed for them. Raises Broken."""
+    for i in np.flatnonzero(heads.kind == rows.ACTIVATION).tolist():
+        plan = plans[int(heads.facts[i, 0])]
+        begin, end = heads.key[i].tolist()
+        key, signed = data[begin:end].tobytes().decode(), signed_facts(plan.signed)
+        is_asked = key != GENESIS_KEY or signed
+        made = digest(rows.ACTIVATION, key, plan.document, *signed) if is_asked else NO_REQUEST
+        if made != data[int(heads.request[i]) :][:HASH_BYTES].tobytes():
+            raise Broken(
+                int(heads.position[i]),
+                f"方案 {plan.number} 的文本或签字不是启用时的",
+                f"the document of plan {plan.number}, or who signed for it, is not what was activated",
+            )
 
 
 def _checkpoints(connection: Connection, programme: int) -> list[int]:

@@ -44,6 +44,8 @@ class ProgrammeView(msgspec.Struct, frozen=True):
     """Hash of the last decision."""
     role: str
     """settling: this process writes it; standby: another one does."""
+    channel: str
+    """sandbox: no money moves; real: a payment channel moves it, and no plan that the law refuses runs."""
 
 
 class PlanView(msgspec.Struct, frozen=True):
@@ -56,6 +58,8 @@ class PlanView(msgspec.Struct, frozen=True):
     position: int
     """The decision that activated it."""
     document: str
+    signed: list[dict[str, str]]
+    """Who signed for it: name, reason, legal opinion."""
 
 
 class TransferView(msgspec.Struct, frozen=True):

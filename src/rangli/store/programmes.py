@@ -28,6 +28,8 @@ class ProgrammeRow(NamedTuple):
     secret: bytes
     hold_seconds: int
     created_at: int
+    channel: str = "sandbox"
+    """By which its money moves."""
 
 
 class PlanRow(NamedTuple):
@@ -37,6 +39,8 @@ class PlanRow(NamedTuple):
     name: str
     version: str
     document: str
+    signed: str = "[]"
+    """Who signed for it, as JSON."""
 
 
 class Checkpoint(NamedTuple):
@@ -56,13 +60,15 @@ class Checkpoint(NamedTuple):
 # ---------------------------------------------------------------- programmes and plans
 
 
-def create(connection: Connection, name: str, secret: bytes, hold_seconds: int, created_at: int) -> int:
+def create(
+    connection: Connection, name: str, secret: bytes, hold_seconds: int, created_at: int, channel: str = "sandbox"
+) -> int:  # fmt: skip
     """A new programme; its number. Raises ProgrammeExists."""
     try:
         row = connection.execute(
-            "INSERT INTO programme (number, name, secret, hold_seconds, created_at)"
-            " SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s FROM programme RETURNING number",
-            [name, secret, hold_seconds, created_at],
+            "INSERT INTO programme (number, name, secret, hold_seconds, created_at, channel)"
+            " SELECT coalesce(max(number), 0) + 1, %s, %s, %s, %s, %s FROM programme RETURNING number",
+            [name, secret, hold_seconds, created_at, channel],
         ).fetchone()
     except psycopg.errors.UniqueViolation as fault:
         raise ProgrammeExists(
@@ -74,21 +80,29 @@ def create(connection: Connection, name: str, secret: bytes, hold_seconds: int, 
 
 def programmes(connection: Connection) -> list[ProgrammeRow]:
     """All programmes, oldest first."""
-    rows = connection.execute("SELECT number, name, secret, hold_seconds, created_at FROM programme ORDER BY number")
-    return [ProgrammeRow(number, name, bytes(secret), hold, at) for number, name, secret, hold, at in rows]
+    rows = connection.execute("SELECT number, name, secret, hold_seconds, created_at, channel FROM programme ORDER BY number")
+    return [ProgrammeRow(number, name, bytes(secret), *rest) for number, name, secret, *rest in rows]
 
 
 def plans(connection: Connection, programme: int) -> list[PlanRow]:
     """The versions of a programme's plan."""
     rows = connection.execute(
-        "SELECT number, name, version, document FROM plan WHERE programme = %s ORDER BY number", [programme]
+        "SELECT number, name, version, document, signed FROM plan WHERE programme = %s ORDER BY number", [programme]
     )
     return [PlanRow(*row) for row in rows]
 
 
+def plan(connection: Connection, programme: int, number: int) -> PlanRow:
+    """The version with this number, which is there."""
+    return next(row for row in plans(connection, programme) if row.number == number)
+
+
 def add_plan(connection: Connection, programme: int, plan: PlanRow) -> None:
     """Keep a version."""
-    connection.execute("INSERT INTO plan VALUES (%s, %s, %s, %s, %s)", [programme, *plan])
+    connection.execute(
+        "INSERT INTO plan (programme, number, name, version, document, signed) VALUES (%s, %s, %s, %s, %s, %s)",
+        [programme, *plan],
+    )
 
 
 def holders(connection: Connection, programme: int, since: int, upto: int) -> list[tuple[int, int, str, int]]:

@@ -7,7 +7,9 @@ from typing import Annotated
 import msgspec
 
 from rangli.service.access import PER_SECOND, PER_SECOND_MAX, KeyView
+from rangli.service.approval import SANDBOX
 from rangli.service.live import HOLD_SECONDS_MAX
+from rangli.service.requests import Signature
 from rangli.service.views import Answer
 from rangli.web.problems import Problem
 
@@ -22,8 +24,12 @@ class NewProgramme(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     plan: str
-    hold_seconds: Annotated[int, msgspec.Meta(ge=0, le=HOLD_SECONDS_MAX)] = 0
-    """How long an order is held before it settles."""
+    hold_seconds: Annotated[int, msgspec.Meta(ge=0, le=HOLD_SECONDS_MAX)] | None = None
+    """How long an order is held before it settles; the plan's own days when it is not given."""
+    channel: str = SANDBOX
+    """``sandbox``, or ``real``: money moves, and no plan that the law refuses runs."""
+    signed: tuple[Signature, ...] = ()
+    """Who signs for the plan; on a real channel two people, when a guard asks for a sign-off."""
 
 
 class NewKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

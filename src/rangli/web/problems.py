@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from rangli import errors
-from rangli.errors import FieldRefused, PlanFaulty, RangliError
+from rangli.errors import FieldRefused, GuardsRefused, PlanFaulty, RangliError
 
 MEDIA_TYPE: Final = b"application/problem+json"
 
@@ -34,6 +34,8 @@ REFUSALS: Final[dict[type[RangliError], tuple[int, str]]] = {
     errors.RateMalformed: (422, "比率写法有误"),
     errors.PlanNotFound: (422, "没有这个方案"),
     errors.PlanFaulty: (422, "方案有误"),
+    errors.ScenarioNotFound: (422, "没有这个场景"),
+    errors.ScenarioFaulty: (422, "场景有误"),
     errors.FieldRefused: (422, "某一项缺失或写法有误"),
     errors.AddressRefused: (422, "此地址无法监听"),
     errors.FileRefused: (422, "文件不可读"),
@@ -46,6 +48,9 @@ REFUSALS: Final[dict[type[RangliError], tuple[int, str]]] = {
     errors.RequestConflict: (409, "编号已用于另一请求"),
     errors.HeldOrder: (422, "冻结中或已取消的订单不能如此处理"),
     errors.PlanUnfit: (422, "新方案与项目的现有状态不相容"),
+    errors.GuardsRefused: (422, "此方案还不能上线"),
+    errors.PlanRefused: (422, "法律不允许此方案上线"),
+    errors.SignOffMissing: (422, "此方案须有人签字"),
     errors.ProgrammeExists: (409, "已有同名项目"),
     errors.NotFound: (404, "没有这个名称"),
     errors.ProgrammeNotFound: (404, "没有这个项目"),
@@ -215,7 +220,7 @@ def problem_of(refusal: RangliError | Fault) -> Problem:
     else:
         zh, en = (_OURS_ZH, _OURS_EN) if isinstance(refusal, OURS) else (refusal.zh, refusal.en)
         kind = kind_of(type(refusal))
-    found = refusal.problems if isinstance(refusal, PlanFaulty) else []
+    found = refusal.problems if isinstance(refusal, PlanFaulty | GuardsRefused) else []
     return Problem(
         type=f"/docs#{refusal.code}",
         title=kind.title_en,

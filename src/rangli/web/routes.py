@@ -23,6 +23,7 @@ from rangli.errors import (
     OrderNotFound,
     OrderRefused,
     PlanFaulty,
+    PlanRefused,
     PlanUnfit,
     PointsShort,
     ProgrammeExists,
@@ -31,6 +32,7 @@ from rangli.errors import (
     RefundTooLarge,
     RequestConflict,
     ScopeRefused,
+    SignOffMissing,
     WebhookNotFound,
 )
 from rangli.service.access import KeyView
@@ -122,7 +124,9 @@ async def create_programme(desk: Desk, asked: Asked) -> Reply:
     new = await asked.decoded(_NEW_PROGRAMME)
     assert asked.grant is not None
     asked.grant.require("admin", new.name)
-    view = await desk.ask(desk.service.create, new.name, new.plan, hold_seconds=new.hold_seconds)
+    view = await desk.ask(
+        desk.service.create, new.name, new.plan, hold_seconds=new.hold_seconds, channel=new.channel, signed=new.signed
+    )
     return Reply(CREATED, encoder.encode(view))
 
 
@@ -289,7 +293,7 @@ ROUTES: Final = (
     Route(
         "POST", f"{_P}/plans", "plans", Decide(ActivationRequest),
         "启用方案的新版本;在途订单沿用旧版", "Activate a version of the plan; orders in flight keep theirs",
-        _DECIDED, ActivationRequest, refusals=(FieldRefused, PlanFaulty, PlanUnfit, *_SETTLER),
+        _DECIDED, ActivationRequest, refusals=(FieldRefused, PlanFaulty, PlanRefused, PlanUnfit, SignOffMissing, *_SETTLER),
     ),
     Route(
         "GET", f"{_P}/plans", "read", question(lambda running, _: running.plans()),
@@ -302,7 +306,7 @@ ROUTES: Final = (
     Route(
         "POST", "/v1/programmes", "admin", create_programme,
         "新建项目", "Create a programme",
-        {CREATED: ProgrammeView}, NewProgramme, refusals=(FieldRefused, PlanFaulty, ProgrammeExists),
+        {CREATED: ProgrammeView}, NewProgramme, refusals=(FieldRefused, PlanFaulty, PlanRefused, ProgrammeExists, SignOffMissing),
     ),
     Route(
         "GET", _P, "read", question(lambda running, _: running.view()),
