@@ -228,7 +228,7 @@ def test_a_backup_while_a_settler_writes_is_of_one_moment(database: Database, em
 
     settler = threading.Thread(target=write)
     settler.start()
-    enough.wait()
+    assert enough.wait(60)
     written = backup(database, tmp_path / "rangli.zip", slowly)
     done.set()
     settler.join()

@@ -51,8 +51,10 @@ def serve(
     try:
         with opened(data, make=True) as it:
             from rangli.service import Service
+            from rangli.web import listen
             from rangli.web import serve as serve_http
 
+            listen(host, port).close()  # a port that is taken is named now, and not after a quarter of a minute of compiling
             with Service.open(it.database, rehearsing=True, private_webhooks=webhooks_to_private) as service:
                 key = first_key(service)
                 _rehearse(face, service)

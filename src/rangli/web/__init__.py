@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from rangli.web.app import application
-from rangli.web.serving import serve
+from rangli.web.serving import listen, serve
 
-__all__ = ["application", "serve"]
+__all__ = ["application", "listen", "serve"]
