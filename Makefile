@@ -4,6 +4,7 @@ PYTHON ?= python3
 ORDERS ?= 10000
 SEED ?= 7
 KILLS ?= 200
+DATE ?= 2026-11-22
 
 BIN := .venv/bin
 UV := .uv/bin/uv
@@ -12,10 +13,10 @@ SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen -
 
 PYTEST := $(BIN)/pytest -n 2
 # Tests of servers, addresses and files, which the other lane has run: what they do with kernels is done elsewhere too.
-NO_KERNELS := web_ store_database store_server store_places store_backup service_access service_endpoint service_webhooks cli_live cli_serving torture
+NO_KERNELS := web_ store_database store_server store_places store_backup prospectus_pages service_access service_endpoint service_webhooks cli_live cli_serving torture
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test test-nojit test-bounds check bench torture fuzz golden clean
+.PHONY: help demo example prospectus browser test test-nojit test-bounds check bench torture fuzz golden clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,7 +27,12 @@ demo: $(READY)  ## a real service on a real database for a minute: orders stream
 example: $(READY)  ## write an example world into build/example (ORDERS=10000 SEED=7)
 	@$(BIN)/rangli example --orders $(ORDERS) --shops 50 --seed $(SEED) --out build/example
 
-test: $(READY)  ## unit tests, properties and doctests; no network, warnings are errors
+prospectus: $(READY)  ## write docs/prospectus: what each model comes to in the default scenario (DATE=2026-11-22)
+	@for plan in weituanbao moudian zengzhi; do \
+	    $(BIN)/rangli prospectus $$plan --date $(DATE) --out docs/prospectus/$$plan.html || exit 1; \
+	done
+
+test: $(READY) browser  ## unit tests, properties and doctests; no network, warnings are errors
 	@$(PYTEST)
 
 test-nojit: $(READY)  ## the same tests with kernels as plain Python: an int64 overflow is a failing warning
@@ -45,6 +51,7 @@ check: $(READY)  ## format, lint, types, layers, house rules
 bench: $(READY)  ## measure kernels, main job and live service beside C, raw COPY, the oracle and an ORM
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.live
+	@$(BIN)/python -m bench.lab
 
 torture: $(READY)  ## kill -9 of service and database at random under load, then verify (SEED=7 KILLS=200)
 	@$(BIN)/python tests/torture.py --seed $(SEED) --kills $(KILLS)
@@ -58,6 +65,14 @@ golden: $(READY)  ## rewrite the golden files; read the difference like code
 clean:  ## remove all that make has built, the environment too
 	rm -rf .venv .uv .cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache build dist
 	find src tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Debian's Chromium, for the tests that look at pages; where it cannot be had they are skipped and say so.
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "Installing Chromium and Chinese fonts (once)"; \
+	    { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends chromium fonts-noto-cjk; } \
+	        >/dev/null 2>&1 || echo "They could not be had; pages will not be looked at"; \
+	fi
 
 # The environment: uv in a small one of its own, then exactly what uv.lock says. The stamps make later runs instant.
 

@@ -34,8 +34,8 @@ texts_only = pytest.mark.skipif(SLOW_LANE, reason="the texts are the same in bot
 LINES_MAX = 48
 ORDER = (
     "demo", "tour", "plans", "plan show", "plan check", "plan schema", "explain", "schedule", "guards", "example",
-    "settle", "simulate", "sweep", "sensitivity", "scenario list", "scenario new", "scenario check", "audit",
-    "balances", "statement", "draw", "export", "programme create", "programme list", "key create", "key list",
+    "settle", "simulate", "claims", "sweep", "sensitivity", "scenario list", "scenario new", "scenario check", "prospectus",
+    "compare", "audit", "balances", "statement", "draw", "export", "programme create", "programme list", "key create", "key list",
     "key revoke", "import", "verify", "backup", "restore", "serve", "doctor",
 )  # fmt: skip
 """As a newcomer needs them, and so that each example finds what the ones before it wrote."""

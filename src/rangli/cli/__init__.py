@@ -15,6 +15,7 @@ import typer
 from rangli.cli import (
     administering,
     auditing,
+    claiming,
     demo,
     doctor,
     guarding,
@@ -56,7 +57,7 @@ SHELVES: dict[str, tuple[Callable[..., None], ...]] = {
     "入门 · First": (demo.demo, tour.tour),
     "方案 · Plans": (plans.plans, plans.explain, plans.schedule, guarding.guards),
     "结算 · Settling": (settling.example, settling.settle, simulating.simulate),
-    "实验室 · The lab": (sweeping.sweep, sweeping.sensitivity, prospects.prospectus, prospects.compare),
+    "实验室 · The lab": (claiming.claims, sweeping.sweep, sweeping.sensitivity, prospects.prospectus, prospects.compare),
     "查账 · Books": (auditing.audit, showing.balances, showing.statement, showing.draw, showing.export),
     "服务 · The live service": (
         serving.serve,

@@ -1,4 +1,4 @@
-"""Trade at one shop, order by order: what a claim says of the first order, of the last, of a sale or of a release is looked up here.
+"""Trade at one shop, order by order: what a claim says of the first order, of a sale or of a release is looked up here.
 
 The engine is the one that settles live orders; ``lab.equal`` runs long streams, this runs short ones and looks at each step.
 """
