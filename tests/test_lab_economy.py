@@ -21,7 +21,7 @@ from rangli.lab.scenario import changed, read
 from rangli.ledger import Books
 from rangli.ledger.accounts import CONSUMER, MERCHANT
 from rangli.money import print_ratio
-from rangli.plan import load, presets
+from rangli.plan import judge, load, presets
 from rangli.plan.guards import Meters
 from rangli.settle import Chunk, Orders, Programme
 
@@ -317,11 +317,18 @@ def test_truths_are_what_the_oracle_makes_of_the_same_orders(plan: str, meaning:
         kind = "consumer" if who >= cast.cast.first_consumer else "merchant" if who in cast.shops.holder else "agent"
         return f"{kind}:{who}" if who >= 0 else None
 
+    shared = 0
+    """Vouchers of consumers for what others spent."""
     for number, (consumer, day, *money, merchant, a, b, c, d, e, f, g) in enumerate(rows):
         paid, concession, voucher = money
         parties: Any = [name(who) for who in (a, b, c, d, e, f, g)]
         facts: Any = (str(number), date(1970, 1, 1) + timedelta(days=day), paid, concession, str(merchant), str(consumer))
-        programme.settle(oracle.Order(*facts, *parties, voucher_fen=voucher))
+        lines = programme.settle(oracle.Order(*facts, *parties, voucher_fen=voucher)).order
+        shared += sum(
+            line.amount
+            for line in lines
+            if line.code == "voucher" and line.destination.startswith("consumer:") and f":{consumer}:" not in line.destination
+        )
     if "release" in meaning:
         programme._pass_days(date(2026, 1, 1) + timedelta(days=120))
     balances = programme.balances()
@@ -340,7 +347,8 @@ def test_truths_are_what_the_oracle_makes_of_the_same_orders(plan: str, meaning:
     assert held("CNY", "consumer:", ":wallet") == sum(earned)
     assert held("CNY", "merchant:", ":concession") + held("CNY", "merchant:", ":income") == one.balance_micro["merchants"]
     issued, spent = (sum(c.vouchers_micro for c in one.cohorts), sum(m.vouchers_spent_micro for m in one.months))
-    assert held("VOUCHER", "consumer:") == issued - spent
+    assert held("VOUCHER", "consumer:") == issued + shared - spent
+    assert (plan == "moudian") == (shared > 0)
     assert plan != "zengzhi" or -held("POINT", "programme:points") == one.months[-1].supply_micro
 
 
@@ -512,3 +520,25 @@ def test_progress_is_told_of_each_month() -> None:
     lab.run("zengzhi", SMALL, progress=seen.append)
 
     assert [1] * 5 == seen
+
+
+# ---------------------------------------------------------------- the law
+
+
+@pytest.mark.skipif(SLOW_LANE, reason="a hundred thousand orders and more")
+@pytest.mark.parametrize("name", [name for name in presets() if name.endswith("-lawful")])
+def test_no_lawful_twin_is_refused_for_what_it_does_in_a_town(name: str) -> None:
+    """What a document says passes the guards; so does what comes of it, people who pay with vouchers included."""
+    found = judge(load(name), Meters(**lab.run(name).meters))
+
+    assert [] == [(one.guard, one.figure) for one in found if one.verdict == "refuse"]
+
+
+@pytest.mark.skipif(SLOW_LANE, reason="a hundred thousand orders and more")
+def test_what_one_earns_as_a_referrer_is_no_benefit_of_ones_own_spending() -> None:
+    """In cash or in vouchers: a consumer with many friends gets more than he spends, and no plan promised it to him for that."""
+    result = lab.run("moudian-lawful", changes=["shares[1].rate=40% of concession"])
+
+    assert result.meters["benefit_bp_max"] <= 2000
+    into_reserve = sum(flow.micro for flow in result.flows if flow.sink == "reserve")
+    assert sum(cohort.vouchers_micro for cohort in result.cohorts) < into_reserve

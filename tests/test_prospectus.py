@@ -344,7 +344,7 @@ REFUSED = [
     ("prospectus zengzhi --date 22.11.2026 --out p.html", "the date '22.11.2026' is none; write one as 2026-11-22"),
     ("prospectus zengzhi --date 2026-02-30 --out p.html", "the date '2026-02-30' is none"),
     ("prospectus zengzhi --scenario nowhere --out p.html", "there is no scenario 'nowhere'"),
-    ("prospectus zengzhi --scenario three-orders --out nowhere/p.html", "there is no folder nowhere"),
+    ("prospectus zengzhi --scenario three-orders --out /dev/null/p.html", "cannot write /dev/null/p.html"),
 ]
 
 

@@ -175,10 +175,12 @@ def _day(text: str) -> str:
 
 def _write(out: Path, text: str) -> int:
     """Write the page; answer how many bytes it has."""
-    if not out.parent.is_dir():
-        raise FileRefused(f"没有目录 {out.parent}", f"there is no folder {out.parent}")
     data = text.encode()
-    out.write_bytes(data)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(data)
+    except OSError as fault:
+        raise FileRefused(f"无法写入 {out}:{fault.strerror}", f"cannot write {out}: {fault.strerror}") from fault
     return len(data)
 
 

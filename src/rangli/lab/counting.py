@@ -64,16 +64,20 @@ class Tally(NamedTuple):
     cash: Ints
     """(consumers,) cash received as a customer, in micro."""
     vouchers: Ints
-    """(consumers,) vouchers received, in micro."""
+    """(consumers,) vouchers received as a customer, in micro."""
+    used: Ints
+    """(consumers,) vouchers spent, in micro."""
     made: NDArray[np.int32]
     """(consumers,) orders settled."""
 
 
 @kernel
-def count_transfers(transfers, tally, first_consumer, meaning):
+def count_transfers(transfers, tally, first_consumer, meaning, party):
     """Add transfers to the cube, and to what consumers got.
 
     transfers : Transfers     tally : Tally   written     meaning : int8 (CODES_ROOM,)
+    party     : int32 (orders, ORDER_PARTIES) of the orders that the transfers name; vouchers of an order count as a
+                customer's for its own consumer, and for others who earn by it not
     """
     group, cube = tally.group, tally.cube
     for t in range(transfers.amount.shape[0]):
@@ -90,12 +94,13 @@ def count_transfers(transfers, tally, first_consumer, meaning):
             if code == codes.PACKET:
                 tally.most[PACKET_MOST] = max(tally.most[PACKET_MOST], amount)
         elif means == VOUCHERS:
-            if gets == CONSUMERS:
+            order = transfers.order[t]
+            if gets == CONSUMERS and (order < 0 or party[order, parties.CONSUMER] == taker):
                 tally.vouchers[taker - first_consumer] += amount
         elif means == CASH_BACK:
             if gives == CONSUMERS:
                 tally.cash[giver - first_consumer] -= amount
-        elif means == VOUCHERS_BACK and gives == CONSUMERS:
+        elif means == VOUCHERS_BACK and gives == CONSUMERS and party[transfers.order[t], parties.CONSUMER] == giver:
             tally.vouchers[giver - first_consumer] -= amount
 
 
@@ -117,6 +122,7 @@ def count_orders(orders, status, start, stop, tally, first_consumer):
         consumer = np.int64(orders.party[r, parties.CONSUMER]) - first_consumer
         if consumer >= 0:
             tally.spent[consumer] += (orders.paid_fen[r] - orders.voucher_fen[r]) * MICRO_PER_FEN
+            tally.used[consumer] += orders.voucher_fen[r] * MICRO_PER_FEN
             tally.made[consumer] += 1
 
 

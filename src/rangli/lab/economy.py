@@ -39,6 +39,8 @@ Watch = Callable[[Chunk], None]
 SEED: Final = 7
 WASH_FEN: Final = 10_000
 """100 yuan."""
+NOBODY: Final = np.full((1, ORDER_PARTIES), -1, np.int32)
+"""The parties of what is no order."""
 
 
 class Returning(NamedTuple):
@@ -122,7 +124,7 @@ class Economy:
                     party=party,
                 )
                 for chunk in self.programme.run(orders, np.zeros(rows, np.uint8)):
-                    self._count(chunk)
+                    self._count(chunk, party)
         self.before = self.tally.cube.copy()
         self.total += self.before
 
@@ -177,16 +179,16 @@ class Economy:
         number = programme.order_count
         wanted = np.flatnonzero(batch.refunded) if self.scenario.behaviour.refunds else None
         for chunk in programme.run(orders, status):
-            self._count(chunk)
+            self._count(chunk, orders.party)
             start, stop = chunk.settled
             count_orders(orders, status, start, stop, self.tally, self.world.cast.first_consumer)
             if wanted is not None:
                 self._note_returning(orders, status, chunk, number, wanted)
                 number += int(np.count_nonzero(status[start:stop] == SETTLED))
 
-    def _count(self, chunk: Chunk) -> None:
-        """Add a chunk to the running sums."""
-        count_transfers(chunk.transfers, self.tally, self.world.cast.first_consumer, MEANING)
+    def _count(self, chunk: Chunk, party: np.ndarray = NOBODY) -> None:
+        """Add a chunk to the running sums; ``party`` is that of the orders it settled."""
+        count_transfers(chunk.transfers, self.tally, self.world.cast.first_consumer, MEANING, party)
         if len(chunk.closed):
             self.lots_whole += int(whole_lots(chunk.closed, self._first_order))
             if self._open:
@@ -217,8 +219,11 @@ class Economy:
         while self._returning and self._returning[0].day <= day:
             order = self._returning.popleft().order
             del self._open[order.number]
-            self._count(self.programme.refund(order, order.paid_fen))
+            party = np.full((1, ORDER_PARTIES), -1, np.int32)
+            party[0, parties.CONSUMER] = order.consumer
+            self._count(self.programme.refund(order, order.paid_fen), party)
             consumer = order.consumer - self.world.cast.first_consumer
+            self.tally.used[consumer] -= order.voucher_fen * MICRO_PER_FEN
             self.tally.spent[consumer] -= (order.paid_fen - order.voucher_fen) * MICRO_PER_FEN
             self.tally.made[consumer] -= 1
             count += 1
@@ -271,7 +276,7 @@ class Economy:
             status = np.zeros(rows, np.uint8)
             tally.cube[:] = 0
             for chunk in self.programme.run(orders, status):
-                self._count(chunk)
+                self._count(chunk, party)
             if status.any():
                 return None
             for chunk in self.programme.sell_out(np.array([cast.first_farmer - 1])):
@@ -293,6 +298,7 @@ def _tally(world: World, funds: int) -> Tally:
         spent=np.zeros(consumers, np.int64),
         cash=np.zeros(consumers, np.int64),
         vouchers=np.zeros(consumers, np.int64),
+        used=np.zeros(consumers, np.int64),
         made=np.zeros(consumers, np.int32),
     )
 

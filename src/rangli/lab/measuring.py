@@ -290,7 +290,7 @@ def _meters(account: Account, months: Sequence[Month], bounties: int) -> dict[st
     tally, release = account.tally, account.programme.state.release
     got = tally.cash + tally.vouchers
     bp = np.empty(len(got), np.int64)
-    ratios(got, tally.spent, bp)
+    ratios(got, tally.spent + tally.used, bp)
     waiting = _waiting(account) if release else np.empty(0, np.int64)
     lost = tally.spent[waiting] - got[waiting]
     promised, funded = (sum(one) for one in zip(*((m.promised_new_micro, m.funded_new_micro) for m in months), strict=True))
