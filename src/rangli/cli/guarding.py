@@ -9,10 +9,9 @@ import typer
 
 from rangli.cli import face as faces
 from rangli.cli.face import Face
-from rangli.cli.options import AsJson, Changes, Lang, PlanName, compiled
+from rangli.cli.options import AsJson, Changes, Lang, PlanName, compiled, text_of
 from rangli.cli.plans import show_headline
 from rangli.cli.refusals import NO
-from rangli.errors import FileRefused
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -55,7 +54,7 @@ def guards(
 
     face = Face(lang, json=json)
     one, _ = compiled(plan, changes)
-    findings = judge(one, texts=[_text(path) for path in copy or ()])
+    findings = judge(one, texts=[text_of(path) for path in copy or ()])
     said = verdict(findings)
     if json:
         rows = [{name: getattr(found, name) for name in found.__struct_fields__} for found in findings]
@@ -69,14 +68,6 @@ def guards(
         face.line(f"{mark} {zh}:{MEANING[said][0]}。", f"{mark} {en}: {MEANING[said][1]}.", style)
     if said == "refuse":
         raise typer.Exit(NO)
-
-
-def _text(path: Path) -> str:
-    """A text to be scanned."""
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise FileRefused(f"{path} 不是 UTF-8 编码;请另存为 UTF-8", f"{path} is not UTF-8; save it as UTF-8") from fault
 
 
 def _table(face: Face, findings: tuple[Finding, ...]) -> Table:

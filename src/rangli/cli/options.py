@@ -46,6 +46,14 @@ Concession = Annotated[str, typer.Option("--concession", metavar="PERCENT", help
 SECRET_DIGITS: Final = 64
 
 
+def text_of(path: Path) -> str:
+    """A document. Raises FileRefused for what is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as fault:
+        raise FileRefused(f"{path} 不是 UTF-8 编码;请另存为 UTF-8", f"{path} is not UTF-8; save it as UTF-8") from fault
+
+
 def plan_text(name_or_file: str) -> str:
     """The document of a preset, or of a file. Raises PlanNotFound, or FileRefused for a file that is not UTF-8."""
     from rangli.plan import preset_text, presets
@@ -55,10 +63,7 @@ def plan_text(name_or_file: str) -> str:
         return preset_text(name_or_file)
     if not path.is_file():
         raise PlanNotFound(f"没有方案文件 {path}", f"there is no plan file {path}")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise FileRefused(f"{path} 不是 UTF-8 编码;请另存为 UTF-8", f"{path} is not UTF-8; save it as UTF-8") from fault
+    return text_of(path)
 
 
 def compiled(name_or_file: str, changes: Sequence[str] | None = None) -> tuple[CompiledPlan, str]:

@@ -10,7 +10,7 @@ import typer
 from rangli.cli import face as faces
 from rangli.cli import lane
 from rangli.cli.face import Face
-from rangli.cli.options import AsJson, Lang, compiled
+from rangli.cli.options import AsJson, Lang, compiled, text_of
 from rangli.cli.refusals import NO
 from rangli.errors import FileRefused, ScenarioFaulty, ScenarioNotFound
 from rangli.money import mul_div, print_percent, print_ratio
@@ -66,10 +66,7 @@ def scenario_text_of(name_or_file: str) -> str:
         return scenario_text(name_or_file)
     if not path.is_file():
         raise ScenarioNotFound(f"没有场景文件 {path}", f"there is no scenario file {path}")
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as fault:
-        raise FileRefused(f"{path} 不是 UTF-8 编码;请另存为 UTF-8", f"{path} is not UTF-8; save it as UTF-8") from fault
+    return text_of(path)
 
 
 @scenario_app.command("list")
