@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import NamedTuple
@@ -42,6 +44,27 @@ def in_turns(ours: Work, theirs: Work, pairs: int, reset: Work) -> Pairs:
         taken.ours.append(timed(ours))
         taken.theirs.append(timed(theirs))
     return taken
+
+
+@contextmanager
+def stolen() -> Iterator[Callable[[], float]]:
+    """The share of the processor time wanted that the host gave to other machines, asked at the end; 0 where it does not say."""
+    began = _times()
+
+    def share() -> float:
+        wanted, taken = (after - before for before, after in zip(began, _times(), strict=True))
+        return taken / wanted if wanted else 0.0
+
+    yield share
+
+
+def _times() -> tuple[int, int]:
+    """Ticks in which somebody wanted a processor, and those of them that the host gave away (``steal`` in proc(5))."""
+    facts = Path("/proc/stat")
+    if not facts.exists():
+        return 0, 0
+    user, nice, system, _, _, irq, soft, steal = map(int, facts.read_text().split("\n", 1)[0].split()[1:9])
+    return user + nice + system + irq + soft + steal, steal
 
 
 class Spread(NamedTuple):

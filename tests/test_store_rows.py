@@ -251,6 +251,19 @@ def test_a_row_that_is_cut_off_anywhere_is_refused_or_read_within_its_bytes(legs
     assert {1} == {int(heads.position[0]) for heads in read if heads is not None}
 
 
+@given(st.integers(0, 9_000), st.integers(0, 9_000), st.lists(st.integers(0, 8_999), max_size=3))
+@MANY
+def test_shared_bytes_end_at_the_first_that_differs(made: int, read: int, changed: list[int]) -> None:
+    """Verify names the byte by it."""
+    one = np.arange(made).astype(np.uint8)
+    other = np.arange(read).astype(np.uint8)
+    for place in changed:
+        other[place : place + 1] ^= 0x40
+    expected = next((k for k, (a, b) in enumerate(zip(one.tolist(), other.tolist(), strict=False)) if a != b), min(made, read))
+
+    assert expected == rows.shared_bytes(one, other)
+
+
 def test_no_rows_have_no_heads() -> None:
     """An empty block is no fault."""
     heads = rows.decode_heads(np.zeros(0, np.uint8), np.zeros(1, np.int64))

@@ -21,7 +21,7 @@ from rangli.service.standing import Asked, OrderRows, Standing, Written
 from rangli.settle import Orders, Settled
 from rangli.store import rows
 from rangli.store.journal import Row
-from rangli.store.rows import HASH_BYTES, Bytes, Heads, Ints
+from rangli.store.rows import HASH_BYTES, Bytes, Heads, Ints, shared_bytes
 
 ReadRow = Callable[[int], Row]
 """The decision at a position."""
@@ -153,16 +153,14 @@ def _compare(made: list[Bytes], data: Bytes, ends: Ints, positions: Ints) -> Non
     """What was made now against the rows that were read. Raises Broken with the first that differs."""
     read, at = data[ends[0] : ends[-1]], 0
     for block in made:
-        if block.tobytes() != read[at : at + len(block)].tobytes():
+        if shared_bytes(block, read[at:]) < len(block):
             break
         at += len(block)
     else:
         if at == len(read):
             return
     written = np.concatenate(made) if made else np.zeros(0, np.uint8)
-    shared = min(len(written), len(read))
-    differs = np.flatnonzero(written[:shared] != read[:shared])
-    place = int(ends[0]) + (int(differs[0]) if len(differs) else shared)
+    place = int(ends[0]) + int(shared_bytes(written, read))
     row = min(int(np.searchsorted(ends, place, side="right")), len(positions)) - 1
     raise Broken(
         int(positions[row]),

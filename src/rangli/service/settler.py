@@ -14,7 +14,9 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from time import perf_counter
+from datetime import timedelta
+from functools import partial
+from time import perf_counter, sleep
 from typing import Final
 
 import numpy as np
@@ -40,6 +42,8 @@ BATCH_MAX: Final = 20_000
 """Requests that one commit takes."""
 CHECKPOINT_EVERY: Final = 100_000
 """Decisions between checkpoints: what a restart decides again."""
+BREATH: Final = timedelta(milliseconds=5)
+"""Between the parts of a checkpoint that is kept in the background."""
 RETRY_SECONDS: Final = 1
 HOLDS_SECONDS: Final = 1
 """How often held orders are looked at."""
@@ -381,7 +385,7 @@ class Settler:
         """Keep it through another connection; a lost one only makes the next restart longer, and the next one takes its lots."""
         try:
             with self._database.connect() as connection:
-                programmes.save(connection, self.programme.number, checkpoint, passed)
+                programmes.save(connection, self.programme.number, checkpoint, passed, partial(sleep, BREATH.total_seconds()))
             self._saved_lots.append((closed, len(passed.closed)))
             self.figures.checkpoints += 1
         except (psycopg.Error, RangliError) as fault:

@@ -20,6 +20,8 @@ COLUMNS: Final = (
     " destination_before, hash"
 )
 BLOCK_ROWS: Final = 1 << 14
+_LOTS_BYTES: Final = 1 << 16
+"""Of closed lots handed over before a breath."""
 ROOM: Final = 1 << 17
 """More positions than one transaction takes."""
 _PARTITIONING: Final = 0x52414E48
@@ -284,25 +286,35 @@ def head(connection: Connection, programme: int) -> int:
     return 0 if row is None else int(row[0])
 
 
-def keep_lots(connection: Connection, programme: int, closed: Ints) -> None:
+def at_once() -> None:
+    """The breath of who has no time."""
+
+
+def keep_lots(connection: Connection, programme: int, closed: Ints, breathe: Callable[[], None] = at_once) -> None:
     """Lots that have closed: (n, 3) order number, packets, received fen. Those that are there stay as they are.
 
     The caller has begun a transaction. That some are there is rare (a start from an older checkpoint), and looking is slow.
+
+    breathe : as ``programmes.save`` has it
     """
     try:
         with connection.transaction():
-            _copy_lots(connection, "lot", programme, closed)
+            _copy_lots(connection, "lot", programme, closed, breathe)
     except psycopg.errors.UniqueViolation:
         connection.execute("CREATE TEMP TABLE closed (LIKE lot) ON COMMIT DROP")
-        _copy_lots(connection, "closed", programme, closed)
+        _copy_lots(connection, "closed", programme, closed, breathe)
         connection.execute("INSERT INTO lot SELECT * FROM closed ON CONFLICT DO NOTHING")
 
 
-def _copy_lots(connection: Connection, table: str, programme: int, closed: Ints) -> None:
+def _copy_lots(connection: Connection, table: str, programme: int, closed: Ints, breathe: Callable[[], None]) -> None:
     """Into this table, by number, which is how its index grows."""
     rows = encode_lots(programme, closed[np.argsort(closed[:, 0])])
     wires.begin_copy(connection.pgconn, f"COPY {table} (programme, number, packets, received_fen) FROM STDIN (FORMAT BINARY)")
-    wires.put(connection.pgconn, COPY_HEAD + rows.tobytes() + COPY_TAIL)
+    wires.put(connection.pgconn, COPY_HEAD)
+    for at in range(0, len(rows), _LOTS_BYTES):
+        wires.put(connection.pgconn, rows[at : at + _LOTS_BYTES].tobytes())
+        breathe()
+    wires.put(connection.pgconn, COPY_TAIL)
     wires.end_copy(connection.pgconn)
 
 
@@ -316,12 +328,15 @@ def lots(connection: Connection, programme: int, numbers: Sequence[int]) -> dict
 
 _LOT: Final = np.dtype(
     [
-        (name, kind)
-        for size in ("a", "b", "c")
-        for name, kind in ((size, ">i4"), (f"{size}_value", ">i4" if size == "b" else ">i8"))
+        ("fields", ">i2"),
+        *(
+            (name, kind)
+            for size in ("a", "b", "c")
+            for name, kind in ((size, ">i4"), (f"{size}_value", ">i4" if size == "b" else ">i8"))
+        ),
     ]
 )
-"""A row of ``all_lots`` as a binary COPY writes it, after its number of fields: each field with its length before it."""
+"""A row of ``all_lots`` as a binary COPY writes it: the number of fields, and each with its length before it."""
 
 
 def all_lots(connection: Connection, programme: int) -> Ints:
@@ -330,7 +345,7 @@ def all_lots(connection: Connection, programme: int) -> Ints:
         f"COPY (SELECT number, packets, received_fen FROM lot WHERE programme = {int(programme)} ORDER BY number)"  # noqa: S608
         " TO STDOUT (FORMAT BINARY)"
     )
-    data = b"".join(part[2:] for parts in wires.copied_out(connection.pgconn, query, BLOCK_ROWS) for part in parts)
+    data = b"".join(b"".join(parts) for parts in wires.copied_out(connection.pgconn, query, BLOCK_ROWS))
     found = np.frombuffer(data, _LOT)
     return np.stack([found[f"{name}_value"].astype(np.int64) for name in ("a", "b", "c")], axis=1)
 

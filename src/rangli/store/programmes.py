@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -15,7 +15,8 @@ from rangli.store import journal
 from rangli.store.database import Connection
 from rangli.store.rows import Ints
 
-PART_BYTES: Final = 1 << 24
+PART_BYTES: Final = 1 << 18
+"""Of a checkpoint, in a row."""
 CHECKPOINTS_KEPT: Final = 3
 """Enough to start from an older one should the newest be damaged; ``verify --since`` starts from any of them."""
 
@@ -128,8 +129,14 @@ class Passed(NamedTuple):
     """(n, 3) lots that closed: order number, packets, received fen."""
 
 
-def save(connection: Connection, programme: int, checkpoint: Checkpoint, passed: Passed) -> None:
-    """Keep a checkpoint and what has come since the one before, in one transaction; older ones go."""
+def save(
+    connection: Connection, programme: int, checkpoint: Checkpoint, passed: Passed, breathe: Callable[[], None] = journal.at_once
+) -> None:
+    """Keep a checkpoint and what has come since the one before, in one transaction; older ones go.
+
+    breathe : called after every part, by who has time, to let others have the disk: a commit that comes meanwhile waits for
+              whatever has been written before it
+    """
     blob = _packed(checkpoint)
     parts = [blob[at : at + PART_BYTES] for at in range(0, len(blob), PART_BYTES)]
     with connection.transaction():
@@ -142,8 +149,9 @@ def save(connection: Connection, programme: int, checkpoint: Checkpoint, passed:
                 " VALUES (%s, %s, %s, %s, %s, %s, %s)",
                 [programme, checkpoint.position, checkpoint.head, checkpoint.state_hash, number, len(parts), part],
             )
+            breathe()
         if len(passed.closed):
-            journal.keep_lots(connection, programme, passed.closed)
+            journal.keep_lots(connection, programme, passed.closed, breathe)
         if len(passed.hashes):
             connection.execute(
                 "INSERT INTO key_block (programme, first, hashes) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",

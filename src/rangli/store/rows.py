@@ -267,6 +267,8 @@ class Heads(NamedTuple):
 FACTS_WIDE: Final = 6
 PARTY_WIDE: Final = 9
 FORM_WRONG: Final = -1
+_STRETCH: Final = 1 << 12
+"""Bytes that are compared without asking after each: many at a time."""
 
 
 def decode_heads(data: Bytes, ends: Ints) -> Heads | None:
@@ -373,6 +375,24 @@ def read_heads(data, ends, position, kind, plan, when, key, request, facts, part
             return i
         legs[i] = 0 if is_empty else _get(data, at + 16, 4)
     return ends.shape[0] - 1
+
+
+@kernel
+def shared_bytes(made: Bytes, read: Bytes) -> int:
+    """How many bytes are the same from the first on, up to the end of the shorter."""
+    size = min(made.shape[0], read.shape[0])
+    at = np.int64(0)
+    while at < size:
+        mine, other = made[at : min(at + _STRETCH, size)], read[at : min(at + _STRETCH, size)]
+        differs = np.uint8(0)
+        for i in range(mine.shape[0]):
+            differs |= mine[i] ^ other[i]
+        if differs:
+            break
+        at += mine.shape[0]
+    while at < size and made[at] == read[at]:
+        at += 1
+    return int(at)
 
 
 def rows_of(data: Bytes) -> list[tuple[Any, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import signal
 import socket
 import threading
@@ -14,6 +13,7 @@ import uvicorn
 
 from rangli.errors import AddressRefused
 from rangli.web.app import application
+from rangli.web.garbage import Aside
 
 if TYPE_CHECKING:
     from rangli.service import Service
@@ -36,6 +36,7 @@ class Server(uvicorn.Server):
 
     def __init__(self, service: Service, *, open_metrics: bool = True, ready: Callable[[], None] = lambda: None) -> None:
         self._app = application(service, open_metrics=open_metrics)
+        self._aside = Aside()
         self._ready = ready
         config = uvicorn.Config(
             self._app,
@@ -54,16 +55,14 @@ class Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Say so when it listens."""
         await super().startup(sockets)
-        # Half a million objects (compiled kernels, registers) stay as long as the process does. Looking through them for
-        # garbage would stop every request for a tenth of a second, about once a second.
-        gc.collect()
-        gc.freeze()
+        self._aside.start()
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """A feed never ends by itself."""
         self._app.state.desk.end_feeds()
         await super().shutdown(sockets)
+        self._aside.stop()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
