@@ -19,7 +19,7 @@ from rangli.service.clock import SetClock
 from rangli.service.requests import ClosingRequest, RefundRequest
 from rangli.store import journal, rows
 from rangli.store.database import Connection
-from rangli.store.journal import PARTITION_BITS, Appender
+from rangli.store.journal import PARTITION_BITS, Appender, ensure_partition
 from rangli.store.rows import Bytes, Decisions
 
 house = service_worlds.house
@@ -171,6 +171,19 @@ def test_nobody_sees_a_row_before_its_commit(url: str) -> None:
         assert (0, []) == (journal.head(reader, 1), journal.after(reader, 1, 0, 99, 99))
         appender.commit()
         assert 9 == journal.head(reader, 1)
+
+
+def test_a_partition_is_vacuumed_when_the_next_one_comes(connection: Connection) -> None:
+    """Vacuum writes its pages into the log once more: not while commits are waiting for that log."""
+    for number in (7, 8):
+        ensure_partition(connection, number << PARTITION_BITS)
+    options = connection.execute(
+        "SELECT relname, reloptions FROM pg_class WHERE relname IN ('journal_7', 'journal_8') ORDER BY relname"
+    ).fetchall()
+
+    assert [["toast_tuple_target=8160"], ["toast_tuple_target=8160", "autovacuum_vacuum_insert_threshold=-1"]] == [
+        settings for _, settings in options
+    ]
 
 
 def test_programmes_share_a_partition_and_see_only_their_own(connection: Connection) -> None:

@@ -65,11 +65,15 @@ def ensure_partition(connection: Connection, position: int) -> str:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_PARTITIONING])
             if not _is_there(connection, name):
                 low, high = number << PARTITION_BITS, (number + 1) << PARTITION_BITS
+                # Vacuum writes every page once more into the log (full_page_writes, checksums). While rows are coming it would make
+                # commits wait, so it comes when the next partition does.
                 connection.execute(
                     f"CREATE TABLE {name} (LIKE journal INCLUDING ALL)"
-                    " WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_scale_factor = 0.2)"
+                    " WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_threshold = -1)"
                 )
                 connection.execute(f"ALTER TABLE journal ATTACH PARTITION {name} FOR VALUES FROM ({low}) TO ({high})")
+                if number and _is_there(connection, f"journal_{number - 1}"):
+                    connection.execute(f"ALTER TABLE journal_{number - 1} RESET (autovacuum_vacuum_insert_threshold)")
     return name
 
 
