@@ -13,10 +13,10 @@ SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen -
 
 PYTEST := $(BIN)/pytest -n 2
 # Tests of servers, addresses and files, which the other lane has run: what they do with kernels is done elsewhere too.
-NO_KERNELS := web_ store_database store_server store_places store_backup prospectus_pages service_access service_endpoint service_webhooks cli_live cli_serving torture
+NO_KERNELS := web_ console_ store_database store_server store_places store_backup prospectus_pages service_access service_endpoint service_webhooks cli_live cli_serving torture
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example prospectus browser test test-nojit test-bounds check bench torture fuzz golden clean
+.PHONY: help demo example prospectus browser test test-nojit test-bounds check bench torture fuzz screenshots golden clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,9 +52,13 @@ bench: $(READY)  ## measure kernels, main job and live service beside C, raw COP
 	@$(BIN)/python -m bench
 	@$(BIN)/python -m bench.live
 	@$(BIN)/python -m bench.lab
+	@$(BIN)/python -m bench.console
 
 torture: $(READY)  ## kill -9 of service and database at random under load, then verify (SEED=7 KILLS=200)
 	@$(BIN)/python tests/torture.py --seed $(SEED) --kills $(KILLS)
+
+screenshots: $(READY) browser  ## pictures of every page of the console, into build/screenshots; the README's four into docs/pictures
+	@$(BIN)/python tests/screenshots.py
 
 fuzz: $(READY)  ## 100,000 fuzzed bodies and a long run of schemathesis against the API (SEED=7)
 	@RANGLI_FUZZ_BODIES=100000 RANGLI_SCHEMATHESIS_CASES=300 RANGLI_FUZZ_SEED=$(SEED) $(BIN)/pytest -q tests/test_web_fuzz.py tests/test_web_schemathesis.py

@@ -36,7 +36,8 @@ ORDER = (
     "demo", "tour", "plans", "plan show", "plan check", "plan schema", "explain", "schedule", "guards", "example",
     "settle", "simulate", "claims", "sweep", "sensitivity", "scenario list", "scenario new", "scenario check", "prospectus",
     "compare", "audit", "balances", "statement", "draw", "export", "programme create", "programme list", "key create", "key list",
-    "key revoke", "import", "verify", "backup", "restore", "serve", "doctor",
+    "key revoke", "member add", "member list", "member reset", "member end",
+    "import", "verify", "backup", "restore", "serve", "doctor",
 )  # fmt: skip
 """As a newcomer needs them, and so that each example finds what the ones before it wrote."""
 CLI_HEAD = """# The command line
@@ -79,6 +80,9 @@ LIVE = (
     "key create",
     "key list",
     "key revoke",
+    "member add",
+    "member list",
+    "member reset",
     "verify",
     "backup",
     "restore",
@@ -89,6 +93,7 @@ KEY_ID = "0123456789ab"
 """A key's id, in the example and in what is shown."""
 VARYING = (
     (re.compile(r"rl_[0-9a-f]{12}_[\w-]{43}"), "rl_…"),
+    (re.compile(r"\b[a-z2-9]{4}(-[a-z2-9]{4}){3}\b"), "…"),
     (re.compile(r"\b[0-9a-f]{64}\b"), "…"),
     (re.compile(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z?"), "…"),
     (re.compile(r"\b[0-9a-f]{12}\b(?!…)"), KEY_ID),

@@ -350,6 +350,31 @@ def test_programmes_and_keys_are_kept_by_commands(world: World) -> None:
     assert 2 == world.rangli("key create till --scope everything").status
 
 
+def test_members_of_the_console_are_kept_by_commands(world: World) -> None:
+    """A password is shown once and listed nowhere; who lost it gets another, who has ended gets none, and all is written down."""
+    first = world.facts("member add ann --role owner")
+    other = world.facts(f"member add bob --programme {NAME}")
+    second = world.facts("member reset ann")
+    ann, bob = world.facts("member list")["members"]
+
+    assert 3 == len({first["password"], second["password"], other["password"]})
+    assert ("ann", "owner", None, True) == (ann["name"], ann["role"], ann["programmes"], ann["must_change"])
+    assert ("bob", "auditor", [NAME]) == (bob["name"], bob["role"], bob["programmes"])
+    assert second["password"] not in world.rangli("member list").out
+    assert "last_owner" == world.rangli("member end ann --json").facts["error"]["code"]
+    world.facts("member add ben --role owner")
+    assert {"ended": "ann"} == world.facts("member end ann")
+    assert "member_not_found" == world.rangli("member reset ann --json").facts["error"]["code"]
+    assert 2 == world.rangli("member add eve --role king").status
+    with psycopg.connect(world.url) as connection:
+        acts = connection.execute("SELECT role, what, object FROM act ORDER BY number").fetchall()
+    assert [("command line", f"member.{what}", name) for what, name in WHAT_WAS_DONE] == acts
+
+
+WHAT_WAS_DONE = (("add", "ann"), ("add", "bob"), ("reset", "ann"), ("add", "ben"), ("end", "ann"))
+"""To members, above."""
+
+
 REFUSED = """
 import nothing.csv --programme noodles                 | file_refused
 import example/orders.csv --programme nodles           | programme_not_found

@@ -112,6 +112,8 @@ def test_the_admin_key_is_shown_once_and_a_second_service_finds_the_port_taken(p
     run(f"key create first --data {programme_folder}")
     with serving(programme_folder) as service:
         assert "key" not in service.said
+        assert "owner" == service.said["owner"]
+        assert 0 == run(f"member reset owner --data {programme_folder}").status
         false = run(f"statement a:b --programme {NAME} {service.there('rl_false')} --json")
         made = run(f"key create other --scope read --programme {NAME} --data {programme_folder} --json").facts["key"]
         unknown = run(f"statement a:b --programme {NAME} {service.there(made)} --json")
@@ -140,7 +142,7 @@ def test_the_embedded_server_is_started_again_when_it_dies(programme_folder: Pat
 
 
 def test_people_are_told_where_it_is_in_their_language(made_folder: Path) -> None:
-    """Addresses, the key and that it is shown once, and how to make the first programme."""
+    """Addresses, the key and the owner and that both are shown once, and how to make the first programme."""
     command = [sys.executable, "-m", "rangli", "serve", "--port", "0", "--data", str(made_folder), "--lang", "zh"]
     with subprocess.Popen(command, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         told = said_until(process, "rangli programme create")
@@ -148,7 +150,9 @@ def test_people_are_told_where_it_is_in_their_language(made_folder: Path) -> Non
 
         assert 0 == process.wait(30)
     assert re.search(r"API +http://127\.0\.0\.1:\d+\n文档 +http://127\.0\.0\.1:\d+/docs\n", told)
+    assert re.search(r"控制台 +http://127\.0\.0\.1:\d+/console\n", told)
     assert re.search(r"管理密钥 +rl_[0-9a-f]{12}_", told)
+    assert re.search(r"所有者 +owner\n一次性密码 +[a-z2-9]{4}(-[a-z2-9]{4}){3}\n", told)
     assert "只显示这一次" in told
     assert [] == left_in(made_folder)
 

@@ -69,8 +69,12 @@ VALUES = {
     "_int4": "ARRAY[{i}, NULL]::int4[]",
     "_int8": "'{{}}'::int8[]",
     "_text": "ARRAY['让利 {i}', '']",
+    "bool": "{i} = 1",
+    "jsonb": "'{{\"让利\": {i}}}'",
 }
 """A value of each type, as SQL; the same ``i`` gives the same value, so rows refer to each other."""
+CHECKED = {("act", "outcome"): "'done'", ("draft", "status"): "'open'", ("verification", "outcome"): "'clean'"}
+"""Values of columns that take only some."""
 
 
 def fill(connection: Connection) -> None:
@@ -84,7 +88,10 @@ def fill(connection: Connection) -> None:
                 " WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped AND attidentity = '' ORDER BY attnum",
                 [table.name],
             ).fetchall()
-            values = ["NULL" if nullable and i == 3 else VALUES[kind].format(i=i) for _, kind, nullable in columns]
+            values = [
+                "NULL" if nullable and i == 3 else CHECKED.get((table.name, name), VALUES[kind].format(i=i))
+                for name, kind, nullable in columns
+            ]
             connection.execute(
                 sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
                     sql.Identifier(table.name),

@@ -30,7 +30,7 @@ def test_every_refusal_has_a_status() -> None:
 
 def test_statuses_say_whose_turn_it_is() -> None:
     """Clients decide by the status whether to mend the request, to come back later, or to tell a person."""
-    assert all(status in {401, 403, 404, 409, 422, 503} for status, _ in REFUSALS.values())
+    assert all(status in {401, 403, 404, 409, 422, 429, 503} for status, _ in REFUSALS.values())
     assert all(503 == kind_of(cls).status for cls in refusals() if issubclass(cls, errors.Unavailable | errors.StoreError))
     assert all(404 == kind_of(cls).status for cls in refusals() if issubclass(cls, errors.NotFound))
 

@@ -22,6 +22,7 @@ from rangli.cli import (
     importing,
     keeping,
     lane,
+    members,
     plans,
     prospects,
     proving,
@@ -78,6 +79,7 @@ plan_app.command()(plans.schema)
 app.add_typer(scenarios.scenario_app, name="scenario", rich_help_panel="方案 · Plans")
 app.add_typer(administering.programme_app, name="programme", rich_help_panel="服务 · The live service")
 app.add_typer(administering.key_app, name="key", rich_help_panel="服务 · The live service")
+app.add_typer(members.member_app, name="member", rich_help_panel="服务 · The live service")
 
 
 @app.callback(invoke_without_command=True)
@@ -97,6 +99,7 @@ def _start(
 @scenarios.scenario_app.callback(invoke_without_command=True)
 @administering.programme_app.callback(invoke_without_command=True)
 @administering.key_app.callback(invoke_without_command=True)
+@members.member_app.callback(invoke_without_command=True)
 def _start_part(context: typer.Context) -> None:
     """The words are those of the part."""
     if context.invoked_subcommand is None:

@@ -49,6 +49,11 @@ class Opened(NamedTuple):
         """Where it is, for people."""
         return self.database.shown if self.server is None else str(self.server.place.data)
 
+    @property
+    def lab(self) -> Path | None:
+        """Where runs of the lab are kept; a database that is not ours has no folder for them."""
+        return None if self.server is None else self.server.place.lab
+
 
 @contextmanager
 def opened(data: Path | None, *, make: bool = False, migrate: bool = True) -> Iterator[Opened]:

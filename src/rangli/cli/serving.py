@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -18,6 +18,14 @@ PORT_MAX = 65_535
 FIRST_KEY = "admin"
 QUIET_SECONDS = 1
 """What takes no longer needs no word."""
+
+
+class First(NamedTuple):
+    """What only the first start shows; empty at others."""
+
+    key: str
+    owner: str
+    password: str
 
 
 def serve(
@@ -39,10 +47,11 @@ def serve(
 ) -> None:
     """运行服务 · Run the service.
 
-    启动数据库、结算各项目、提供 API,直到 Ctrl-C 或 SIGTERM。第一次启动发放管理密钥,只显示这一次。
+    启动数据库、结算各项目、提供控制台和 API,直到 Ctrl-C 或 SIGTERM。第一次启动发放管理密钥和所有者的一次性密码,只显示这一次。
     webhook 不发往内网和本机,否则管理密钥就成了通往内网的路(SSRF);确有需要才加 --webhooks-to-private。
 
-    Starts the database, settles every programme, serves the API. The first start makes an admin key and shows it once.
+    Starts the database, settles every programme, serves the console and the API. The first start makes an admin key and the
+    owner of the console, and shows the key and his one-time password once.
     Webhooks go to no private address, or an admin key would lead into your network (SSRF); --webhooks-to-private lets them.
 
     例 Example: rangli serve --data build/data --port 8000
@@ -55,10 +64,10 @@ def serve(
             from rangli.web import serve as serve_http
 
             listen(host, port).close()  # a port that is taken is named now, and not after a quarter of a minute of compiling
-            with Service.open(it.database, rehearsing=True, private_webhooks=webhooks_to_private) as service:
-                key = first_key(service)
+            with Service.open(it.database, rehearsing=True, private_webhooks=webhooks_to_private, jobs_folder=it.lab) as service:
+                first = First(first_key(service), *(service.staff.ensure_owner() or ("", "")))
                 _rehearse(face, service)
-                serve_http(service, host=host, port=port, ready=lambda url: _announce(face, it, service, url, key))
+                serve_http(service, host=host, port=port, ready=lambda url: _announce(face, it, service, url, first))
     except KeyboardInterrupt:  # before it listened, or a second time
         pass
     face.note("服务已停止", "the service has stopped")
@@ -84,30 +93,40 @@ def first_key(service: Service) -> str:
     return token
 
 
-def _announce(face: Face, it: Opened, service: Service, url: str, key: str) -> None:
-    """Where it is, what it serves, and the first key."""
+def _announce(face: Face, it: Opened, service: Service, url: str, first: First) -> None:
+    """Where it is, what it serves, the first key and the first owner."""
     programmes = service.programmes()
     if face.json:
         names = [{"name": view.name, "plan": view.plan} for view in programmes]
-        facts: dict[str, Any] = {"api": url, "docs": f"{url}/docs", "data": it.shown, "programmes": names}
-        face.document({**facts, "key": key} if key else facts)
+        facts: dict[str, Any] = {"console": f"{url}/console", "api": url, "docs": f"{url}/docs", "data": it.shown}
+        shown_once = {name: text for name, text in first._asdict().items() if text}
+        face.document({**facts, "programmes": names, **shown_once})
         face.out.file.flush()
         return
     shown = ", ".join(f"{view.name} ({view.plan})" for view in programmes)
     face.title("让利在运行,Ctrl-C 停止", "Rangli is running; Ctrl-C stops it")
     face.show(
         faces.facts(
+            (face.words("控制台", "console"), f"{url}/console"),
             ("API", url),
             (face.words("文档", "docs"), f"{url}/docs"),
             (face.words("数据", "data"), it.shown),
             (face.words("项目", "programmes"), shown or "–"),
-            *([(face.words("管理密钥", "admin key"), key)] if key else []),
+            *([(face.words("管理密钥", "admin key"), first.key)] if first.key else []),
+            *([(face.words("所有者", "owner"), first.owner)] if first.owner else []),
+            *([(face.words("一次性密码", "one-time password"), first.password)] if first.password else []),
         )
     )
-    if key:
+    if first.key:
         face.line(
             "\n管理密钥只显示这一次,请妥善保存;另发密钥用 rangli key create。",
             "\nThe admin key is shown this once: keep it. rangli key create makes others.",
+        )
+    if first.password:
+        face.line(
+            "\n所有者用一次性密码登录控制台,然后改为自己的密码;它也只显示这一次,丢了用 rangli member reset。",
+            "\nThe owner signs in to the console with the one-time password and changes it; it too is shown this once, and"
+            " rangli member reset makes another.",
         )
     if not programmes:
         face.line(

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Self
 
 import msgspec
@@ -18,14 +19,25 @@ from rangli.errors import FieldRefused, NotSettling, PlanFaulty, ProgrammeNotFou
 from rangli.plan import check, compile_plan, preset_text, presets
 from rangli.service.access import Access
 from rangli.service.approval import SANDBOX, SECONDS_PER_DAY, admit, check_channel, signed_text
+from rangli.service.browsing import Browsing
 from rangli.service.checkup import settled_since
 from rangli.service.clock import Clock, rfc3339, system_clock
+from rangli.service.copies import Copies
+from rangli.service.drafts import Drafts
+from rangli.service.imports import Imports
+from rangli.service.jobs import Jobs
 from rangli.service.orders import digest
+from rangli.service.pools import Money
 from rangli.service.reading import Reading
+from rangli.service.redraw import Redrawing
+from rangli.service.refunds import Refunds
 from rangli.service.rehearsal import rehearse
 from rangli.service.requests import Request, Signature
+from rangli.service.seal import Seal
 from rangli.service.settler import CHECKPOINT_EVERY, Answers, Figures, Settler
+from rangli.service.staff import Staff
 from rangli.service.standing import GENESIS_KEY, NO_REQUEST, Asked, Standing, Written
+from rangli.service.today import Today
 from rangli.service.views import (
     BalanceView,
     DecisionView,
@@ -65,6 +77,10 @@ class Running:
         self._programme = programme
         self._database = database
         self._reading = Reading(database, self.settler, clock)
+        self.browsing = Browsing(database, self.settler, clock)
+        self.money = Money(database, self.settler, clock)
+        self.refunds = Refunds(database, self.settler, clock)
+        self.redrawing = Redrawing(database, self.settler, clock)
         self.rehearsed = threading.Event()
         """Set once its kernels are there, or could not be made ready in advance."""
 
@@ -179,11 +195,25 @@ class Service:
     """All programmes of one database, served by this process."""
 
     def __init__(
-        self, database: Database, clock: Clock, checkpoint_every: int, *, rehearsing: bool = False, private_webhooks: bool = False
+        self,
+        database: Database,
+        clock: Clock,
+        checkpoint_every: int,
+        *,
+        rehearsing: bool = False,
+        private_webhooks: bool = False,
+        jobs_folder: Path | None = None,
     ) -> None:
         self.database = database
         self.clock = clock
+        self.jobs = Jobs(clock, jobs_folder)
         self.access = Access(database, clock)
+        self.imports = Imports(database, clock)
+        self.staff = Staff(database, clock)
+        self.drafts = Drafts(database, clock, self.staff, self.running)
+        self.today = Today(database, clock)
+        self.seal = Seal(database, clock, self.running)
+        self.copies = Copies(database, clock, None if jobs_folder is None else jobs_folder.joinpath("backups"))
         self.webhooks = Webhooks(
             database,
             clock,
@@ -207,15 +237,25 @@ class Service:
         checkpoint_every: int = CHECKPOINT_EVERY,
         rehearsing: bool = False,
         private_webhooks: bool = False,
+        jobs_folder: Path | None = None,
     ) -> Self:
         """Bring the schema up to date and begin to serve every programme, as settler or as standby.
 
         rehearsing       : compile in the background what each programme's first order needs; until then it is ``warming``
         private_webhooks : webhooks may be at private and loopback addresses
+        jobs_folder      : what jobs leave that is to be kept, as runs of the lab, is there after a restart
         """
         database.migrate()
-        service = cls(database, clock, checkpoint_every, rehearsing=rehearsing, private_webhooks=private_webhooks)
+        service = cls(
+            database,
+            clock,
+            checkpoint_every,
+            rehearsing=rehearsing,
+            private_webhooks=private_webhooks,
+            jobs_folder=jobs_folder,
+        )
         service._adopt_new()
+        service.seal.start()
         service.webhooks.start()
         service._attendant.start()
         return service
@@ -300,8 +340,14 @@ class Service:
         self._closing.set()
         if self._attendant.is_alive():
             self._attendant.join()
+        self.imports.close()
+        self.jobs.close()
+        self.seal.close()
+        self.copies.close()
         self.webhooks.stop()
         for running in self._running.values():
+            running.browsing.close()
+            running.money.close()
             running.settler.close()
         self.database.close()
 

@@ -42,6 +42,8 @@ import msgspec  # isort: skip
 PAGE_MAX = 1_000
 MICRO_PER_DAY = 86_400_000_000
 BEIJING_MICRO = 8 * 3_600_000_000
+LINE_MAX = 1 << 30
+"""After every line of a decision."""
 
 
 class Reading:
@@ -87,7 +89,7 @@ class Reading:
         with seen.lock:
             balance, position = seen.books.balance_micro(account), seen.position
             start = int(seen.last[account]) if account < len(seen.last) else 0
-        line, running = 1 << 30, balance
+        line, running = LINE_MAX, balance
         if before:
             start, line, running = _cursor(before)
         entries: list[EntryView] = []
@@ -95,9 +97,9 @@ class Reading:
         with self._database.reading() as connection:
             walked = journal.walk(connection, self._number, account, start, limit + 1) if start else []
             for row, _ in walked:
-                for entry, delta in self._entries(row, account, accounts, line if row.position == start else 1 << 30, running):
+                for entry, delta in self._entries(row, account, accounts, line if row.position == start else LINE_MAX, running):
                     if len(entries) == limit:
-                        following = _as_cursor(entry.position, entry.line + 1, running)
+                        following = account_cursor(entry.position, running, entry.line + 1)
                         break
                     entries.append(entry)
                     running -= delta
@@ -280,13 +282,13 @@ def transfer_views(row: Row, accounts: Accounts) -> list[TransferView]:
     return out
 
 
-def _as_cursor(position: int, line: int, running: int) -> str:
-    """Where the next page begins, and the balance there."""
+def account_cursor(position: int, running: int, line: int = LINE_MAX) -> str:
+    """Where a page of a statement begins: before this line of the decision, and the balance there."""
     return base64.urlsafe_b64encode(f"{position}.{line}.{running}".encode()).decode().rstrip("=")
 
 
 def _cursor(text: str) -> tuple[int, int, int]:
-    """What ``_as_cursor`` was given. Raises FieldRefused."""
+    """What ``account_cursor`` was given. Raises FieldRefused."""
     try:
         parts = base64.urlsafe_b64decode(text + "=" * (-len(text) & 3)).decode("ascii").split(".")
         position, line, running = (int(part) for part in parts)

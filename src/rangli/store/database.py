@@ -15,7 +15,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from rangli.errors import DatabaseUnreachable, SchemaNewer, StoreError
 
 MIGRATIONS: Final = Path(__file__).parent.joinpath("migrations")
-HEAD: Final = "0003"
+HEAD: Final = "0004"
 """The schema this version of Rangli works with; a test compares it with the newest migration."""
 POSTGRESQL_MIN: Final = 15
 READERS_MAX: Final = 8

@@ -65,8 +65,8 @@ def ensure_partition(connection: Connection, position: int) -> str:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", [_PARTITIONING])
             if not _is_there(connection, name):
                 low, high = number << PARTITION_BITS, (number + 1) << PARTITION_BITS
-                # Vacuum writes every page once more into the log (full_page_writes, checksums). While rows are coming it would make
-                # commits wait, so it comes when the next partition does.
+                # Vacuum writes every page once more into the log (full_page_writes, checksums). While rows are coming it would
+                # make commits wait, so it comes when the next partition does.
                 connection.execute(
                     f"CREATE TABLE {name} (LIKE journal INCLUDING ALL)"
                     " WITH (toast_tuple_target = 8160, autovacuum_vacuum_insert_threshold = -1)"

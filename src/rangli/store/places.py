@@ -1,8 +1,8 @@
 """Where the embedded PostgreSQL keeps its data, where its programs are, and which user runs them.
 
 A data folder holds ``cluster`` (PostgreSQL's own), for a moment ``cluster.new`` (one that is being made), and ``run`` (its
-socket, our locks, its log). All three belong to the user that runs PostgreSQL. Outside, folders that are missing are made, and
-nothing else is touched.
+socket, our locks, its log). All three belong to the user that runs PostgreSQL. Beside them stands ``lab``, what jobs of the
+service keep; it belongs to the user that serves. Outside, folders that are missing are made, and nothing else is touched.
 """
 
 from __future__ import annotations
@@ -70,6 +70,11 @@ class Place(NamedTuple):
     def run(self) -> Path:
         """What belongs to the running server: its socket, our locks, its log."""
         return self.data.joinpath("run")
+
+    @property
+    def lab(self) -> Path:
+        """Runs of the lab that are kept, and the kernels that its worker has compiled."""
+        return self.data.joinpath("lab")
 
     @property
     def log(self) -> Path:
@@ -180,7 +185,7 @@ def _refuse_strangers(place: Place) -> None:
     if place.cluster.exists() or not place.data.exists():
         return
     # A folder that is a disk of its own begins with a lost+found.
-    ours = {place.cluster.name, place.draft.name, place.run.name, "lost+found"}
+    ours = {place.cluster.name, place.draft.name, place.run.name, place.lab.name, "lost+found"}
     strangers = sorted(path.name for path in place.data.iterdir() if path.name not in ours)
     if "PG_VERSION" in strangers:
         found = place.data.joinpath("PG_VERSION").read_text(encoding="ascii").strip()

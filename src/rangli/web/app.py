@@ -1,4 +1,4 @@
-"""The application: FastAPI as the frame, with the routes of our own table."""
+"""The application: FastAPI as the frame, with the routes of our own table and the doors of the console."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import msgspec
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 
+from rangli.web.console.frame import Frame
+from rangli.web.console.house import DOORS
 from rangli.web.desk import Desk
 from rangli.web.front import Doorway, Front, refuse_route
 from rangli.web.openapi import document
@@ -37,6 +39,7 @@ def application(service: Service, *, open_metrics: bool = True) -> FastAPI:
     app.router.redirect_slashes = False
     for route in ROUTES:
         app.add_route(route.path, Doorway(desk, route), methods=[route.method])  # type: ignore[arg-type]
+    Frame(DOORS).hang(app, desk)
     app.add_exception_handler(HTTPException, refuse_route)
     app.add_middleware(Front, desk)
     return app

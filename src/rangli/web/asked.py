@@ -59,6 +59,42 @@ class Asked:
                 return str(value, "latin-1").strip()
         return ""
 
+    @property
+    def path(self) -> str:
+        """The address as it was sent, without the query."""
+        path: str = self._scope["path"]
+        return path
+
+    @property
+    def address(self) -> str:
+        """Whose connection it is: an IP address."""
+        client = self._scope.get("client")
+        return "" if client is None else str(client[0])
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it came by https."""
+        return self._scope.get("scheme") == "https" or self.header(b"x-forwarded-proto") == "https"
+
+    def cookies(self) -> dict[str, str]:
+        """The cookies that came with it; of two with one name the first, which is the one of the longer path."""
+        found: dict[str, str] = {}
+        for pair in self.header(b"cookie").split(";"):
+            name, _, value = pair.strip().partition("=")
+            found.setdefault(name, value)
+        return found
+
+    def pairs(self) -> dict[str, str]:
+        """The query as it was written; of two with one name the last. Raises Fault."""
+        try:
+            return dict(parse_qsl(self._scope["query_string"].decode("ascii"), keep_blank_values=True, errors="strict"))
+        except ValueError:
+            raise Fault("path_malformed") from None
+
+    def has_param(self, name: str) -> bool:
+        """Whether the path has this part."""
+        return name in self._scope["path_params"]
+
     def param(self, name: str) -> str:
         """A part of the path, decoded. Slashes in names are written ``%2F``."""
         raw: str = self._scope["path_params"][name]

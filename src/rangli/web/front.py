@@ -120,10 +120,10 @@ class Doorway:
         if isinstance(reply.body, bytes):
             await send_reply(send, reply)
         else:
-            await _stream(passage, send, reply, reply.body)
+            await stream(passage, send, reply, reply.body)
 
 
-async def _stream(passage: Passage, send: Send, reply: Reply, parts: AsyncIterator[bytes]) -> None:
+async def stream(passage: Passage, send: Send, reply: Reply, parts: AsyncIterator[bytes]) -> None:
     """Send a body part by part, until it ends or its client has gone."""
     headers = [(b"content-type", reply.media_type), *reply.headers]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})

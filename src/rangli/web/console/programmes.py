@@ -1,0 +1,197 @@
+"""Programmes: those that a member may see, and a new one under one of the plans that ship."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final, NamedTuple
+
+from rangli.errors import FieldRefused, GuardsRefused, PlanFaulty, ProgrammeExists, RangliError
+from rangli.plan import judge, load, presets, verdict
+from rangli.plan.parts import Words
+from rangli.service.approval import CHANNELS, REAL, SECONDS_PER_DAY
+from rangli.service.drafts import ProgrammeLine
+from rangli.service.requests import Signature
+from rangli.service.views import ProgrammeView
+from rangli.web.console.call import Call, Shown
+from rangli.web.console.door import Door
+from rangli.web.console.listing import Column, Filter, Listing, Slice, Sort, Want
+from rangli.web.console.words import Link, State
+
+DAYS_MAX: Final = 400
+CHANNEL_STATES: Final = {
+    "sandbox": State("sandbox", "沙箱", "sandbox", "plain"),
+    "real": State("real", "真实通道", "real channel", "wait"),
+}
+ROLE_STATES: Final = {
+    "settling": State("settling", "结算中", "settling", "good"),
+    "warming": State("warming", "预热中", "warming up", "wait"),
+    "standby": State("standby", "备用", "standing by", "plain"),
+    "recovering": State("recovering", "恢复中", "recovering", "wait"),
+    "broken": State("broken", "已停止", "stopped", "bad"),
+}
+VERDICT_STATES: Final = {
+    "ok": State("ok", "真实通道可启用", "a real channel may run it", "good"),
+    "sign-off": State("sign-off", "真实通道须两人签字", "a real channel asks two people to sign", "wait"),
+    "refuse": State("refuse", "真实通道不得启用", "no real channel runs it", "bad"),
+}
+COLUMNS: Final = (
+    Column("name", "项目", "Programme", "link"),
+    Column("plan", "方案", "Plan", "link"),
+    Column("number", "版本", "Version", "count"),
+    Column("channel", "通道", "Channel", "state"),
+    Column("orders", "已结算订单", "Orders settled", "count"),
+    Column("state", "状态", "State", "state"),
+    Column("created", "建立于", "Created", "time"),
+)
+FILTERS: Final = (
+    Filter("name", "项目名", "Name"),
+    Filter(
+        "channel",
+        "通道",
+        "Channel",
+        "choice",
+        tuple((code, CHANNEL_STATES[code].zh, CHANNEL_STATES[code].en) for code in CHANNELS),
+    ),
+)
+
+SORTS: Final = (
+    Sort("new", "新的在前", "Newest first"),
+    Sort("old", "旧的在前", "Oldest first"),
+    Sort("name", "按项目名", "By name"),
+)
+
+
+class Preset(NamedTuple):
+    """A plan that ships, as a card."""
+
+    name: str
+    title: Words
+    about: Words
+    state: State
+    """What the law says of it."""
+
+
+@cache
+def cards() -> tuple[Preset, ...]:
+    """Every plan that ships: those that a real channel may run first."""
+    made = []
+    for name in presets():
+        compiled = load(name)
+        about = compiled.plan.about or compiled.plan.title
+        made.append(Preset(name, compiled.plan.title, about, VERDICT_STATES[verdict(judge(compiled))]))
+    return tuple(sorted(made, key=lambda card: (list(VERDICT_STATES).index(card.state.code), card.name)))
+
+
+# ---------------------------------------------------------------- the list
+
+
+def programmes(call: Call) -> Shown:
+    """The programmes that the member may see."""
+    lines = call.service.drafts.programmes(call.member.programmes)
+
+    def fetch(want: Want) -> Slice:
+        wanted = [
+            line
+            for line in lines
+            if want.filters.get("name", "").casefold() in line.name.casefold()
+            and want.filters.get("channel", line.channel) == line.channel
+        ]
+        if want.sort != "new":
+            wanted = sorted(wanted, key=lambda line: line.name if want.sort == "name" else line.created_at)
+        names = [line.name for line in wanted]
+        start = names.index(want.cursor) if want.cursor in names else 0
+        stop = start + want.limit
+        return Slice([_row(call, line) for line in wanted[start:stop]], names[stop] if stop < len(names) else "")
+
+    listing = Listing(
+        "programmes", "项目", "Programmes", COLUMNS, fetch, FILTERS, SORTS, empty=("还没有项目。", "There are no programmes yet.")
+    )
+    return call.listing(listing, "plans/programmes.html")
+
+
+def _row(call: Call, line: ProgrammeLine) -> dict[str, object]:
+    """A programme as a row."""
+    path = f"/p/{call.segment(line.name)}"
+    return {
+        "name": Link(line.name, path),
+        "plan": Link(line.plan, f"{path}/plan"),
+        "number": line.plan_number,
+        "channel": CHANNEL_STATES[line.channel],
+        "orders": line.orders,
+        "state": ROLE_STATES.get(line.role, State(line.role, line.role, line.role)),
+        "created": line.created_at,
+    }
+
+
+# ---------------------------------------------------------------- a new one
+
+
+def new(call: Call) -> Shown:
+    """The form for a new programme."""
+    return call.show("plans/new.html", cards=cards(), entered={"plan": cards()[0].name}, refused=None)
+
+
+def create(call: Call) -> Shown:
+    """A new programme, or the form again with what is wrong."""
+    names = ("name", "plan", "channel", "hold_days", "reason", "opinion", "other", "other_reason", "other_opinion")
+    entered = {name: call.field(name) for name in names}
+    try:
+        view, signed = _created(call, entered)
+    except (FieldRefused, PlanFaulty, GuardsRefused, ProgrammeExists) as refusal:
+        return call.show_refused("plans/new.html", _at_its_field(refusal), cards=cards(), entered=entered)
+    call.note(
+        "programme_create", view.name, plan=view.plan, version=view.version, channel=view.channel,
+        signed=[signature.name for signature in signed],
+    )  # fmt: skip
+    return call.go(f"/p/{call.segment(view.name)}/plan", f"项目 {view.name} 已建立。", f"{view.name} was created.")
+
+
+def _created(call: Call, entered: dict[str, str]) -> tuple[ProgrammeView, tuple[Signature, ...]]:
+    """The programme, and who signed for it. Raises what it is refused for."""
+    if entered["plan"] not in presets():
+        raise FieldRefused("plan", "请选一个方案", "choose a plan")
+    signed = _signatures(call.member.name, entered)
+    hold_seconds = _hold_seconds(entered["hold_days"])
+    view = call.service.create(
+        entered["name"], entered["plan"], hold_seconds=hold_seconds, channel=entered["channel"], signed=signed
+    )
+    return view, signed
+
+
+def _at_its_field(refusal: RangliError) -> RangliError:
+    """What belongs to the name is shown there."""
+    if isinstance(refusal, ProgrammeExists):
+        return FieldRefused("name", refusal.zh, refusal.en)
+    if isinstance(refusal, FieldRefused) and refusal.field == "hold_seconds":
+        refusal.field = "hold_days"
+    return refusal
+
+
+def _hold_seconds(days: str) -> int | None:
+    """Days as seconds; nothing for the plan's own. Raises FieldRefused."""
+    if not days:
+        return None
+    if not (days.isascii() and days.isdigit() and int(days[:6]) <= DAYS_MAX):
+        raise FieldRefused(
+            "hold_days", f"应为 0 到 {DAYS_MAX} 的整数(天)", f"it must be a whole number of days from 0 to {DAYS_MAX}"
+        )
+    return int(days) * SECONDS_PER_DAY
+
+
+def _signatures(name: str, entered: dict[str, str]) -> tuple[Signature, ...]:
+    """Who signs for the plan: on a real channel the member and, if he is named, another one."""
+    if entered["channel"] != REAL:
+        return ()
+    found = []
+    if entered["reason"] or entered["opinion"]:
+        found.append(Signature(name, entered["reason"], entered["opinion"]))
+    if entered["other"]:
+        found.append(Signature(entered["other"], entered["other_reason"], entered["other_opinion"]))
+    return tuple(found)
+
+
+DOORS: Final = (
+    Door("GET", "/programmes", "read", programmes, "项目", "Programmes"),
+    Door("GET", "/programmes/new", "admin", new, "新建项目", "New programme"),
+    Door("POST", "/programmes/new", "admin", create, "建立项目", "Create a programme"),
+)

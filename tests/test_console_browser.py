@@ -1,0 +1,137 @@
+"""The console as an operator has it before him: a real browser, a real server, a real PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from importlib.resources import files
+
+import console_pages
+import console_worlds
+import pytest
+from console_pages import Town
+from console_worlds import ConsoleSite, Visitor
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from test_prospectus_pages import CHROMIUM
+
+from rangli.store.server import EmbeddedServer
+from rangli.web.console.door import COOKIE
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
+
+AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
+SERIOUS = ("serious", "critical")
+PHONE, DESK = (390, 844), (1280, 900)
+
+
+@pytest.fixture(scope="module")
+def console(_servers: Callable[[str], EmbeddedServer]) -> Iterator[ConsoleSite]:
+    """A console with a town behind it."""
+    with console_worlds.made_console(_servers("embedded")) as console:
+        yield console
+
+
+@pytest.fixture(scope="module")
+def town(console: ConsoleSite) -> Town:
+    """What there is to see."""
+    town = console_pages.build(console.service)
+    console_pages.begin_draft(console.service, console.service.staff.member(console.visitor().token))
+    return town
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Screen:
+    """A visitor's window, and what it complained of."""
+
+    def __init__(self, browser: Browser, visitor: Visitor | None, url: str, size: tuple[int, int] = DESK) -> None:
+        self.context: BrowserContext = browser.new_context(viewport={"width": size[0], "height": size[1]})
+        if visitor is not None:
+            self.context.add_cookies([{"name": COOKIE, "value": visitor.token, "url": url}])
+        self.url = url
+        self.faults: list[str] = []
+        self.foreign: list[str] = []
+        self.page: Page = self.context.new_page()
+        self.page.on("console", lambda said: self.faults.append(said.text) if said.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda fault: self.faults.append(str(fault)))
+        self.page.on("request", lambda asked: None if asked.url.startswith((url, "data:")) else self.foreign.append(asked.url))
+
+    def open(self, path: str) -> Page:
+        """A page of the console."""
+        self.page.goto(f"{self.url}/console{path}", wait_until="load")
+        return self.page
+
+    def prefer(self, **kept: str) -> None:
+        """Language and theme."""
+        self.context.add_cookies([{"name": f"rangli_{name}", "value": value, "url": self.url} for name, value in kept.items()])
+
+    def ills(self) -> list[str]:
+        """What axe-core finds that is serious, and whatever makes the page wider than the window."""
+        self.page.evaluate(AXE)
+        found = self.page.evaluate("async () => (await axe.run(document, {resultTypes: ['violations']})).violations")
+        ills = [
+            f"{one['id']}: {one['nodes'][0]['html'][:160]} {one['nodes'][0].get('failureSummary', '')[:200]}"
+            for one in found
+            if one["impact"] in SERIOUS
+        ]
+        wider = self.page.evaluate("() => document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return [*ills, *([f"{wider} px wider than the window"] if wider > 0 else [])]
+
+
+@pytest.mark.parametrize(
+    ("size", "language", "theme"),
+    [(DESK, "zh", "light"), (PHONE, "zh", "dark"), (PHONE, "en", "light"), (DESK, "en", "dark")],
+    ids=["desk zh light", "phone zh dark", "phone en light", "desk en dark"],
+)
+def test_no_page_has_a_serious_fault(
+    console: ConsoleSite, town: Town, browser: Browser, size: tuple[int, int], language: str, theme: str
+) -> None:
+    """For who reads with a screen reader, on a phone, in either language, by day and by night."""
+    screen = Screen(browser, console.visitor(), console.url, size)
+    screen.prefer(language=language, theme=theme)
+    ills = {}
+    for path in console_pages.pages(town).values():
+        response = screen.page.goto(f"{console.url}/console{path}", wait_until="load")
+        assert response is not None
+        if not response.text().startswith("<!doctype html>"):
+            continue  # a part of a page, which is looked at where it belongs
+        found = [*screen.ills(), *screen.faults, *screen.foreign]
+        if response.status != 200:
+            found.append(f"status {response.status}")
+        if found:
+            ills[path] = found
+        screen.faults.clear()
+    screen.context.close()
+
+    assert not ills, "\n".join(f"{path}: {ill}" for path, found in ills.items() for ill in found)
+
+
+def test_the_sign_in_has_no_serious_fault(console: ConsoleSite, browser: Browser) -> None:
+    """The first page that anyone sees."""
+    for size in (PHONE, DESK):
+        screen = Screen(browser, None, console.url, size)
+        screen.open("/sign-in")
+
+        assert screen.ills() == []
+        assert screen.faults == []
+        screen.context.close()
+
+
+def test_a_script_in_a_shops_name_never_runs(console: ConsoleSite, town: Town, browser: Browser) -> None:
+    """Names come from merchants."""
+    screen = Screen(browser, console.visitor(), console.url)
+    ran: list[str] = []
+    screen.page.on("dialog", lambda dialog: (ran.append(dialog.message), dialog.dismiss()))  # type: ignore[func-returns-value]
+    for path in console_pages.pages(town).values():
+        screen.open(path)
+        assert not re.search(r"<script>alert", screen.page.content())
+    screen.context.close()
+
+    assert ran == []
