@@ -71,10 +71,10 @@ class _Words(HTMLParser):
 class Visitor:
     """Somebody before the console, signed in."""
 
-    def __init__(self, site: Site, role: str, programmes: Iterable[str] | None) -> None:
+    def __init__(self, site: Site, role: str, programmes: Iterable[str] | None, name: str = "") -> None:
         self.site = site
         staff = site.service.staff
-        self.name = f"{role}-{secrets.token_hex(4)}"
+        self.name = name or f"{role}-{secrets.token_hex(4)}"
         staff.change_password(self.name, staff.add(ROOT, self.name, role, programmes), PASSWORD)
         self.token = staff.sign_in(self.name, PASSWORD, address="127.0.0.1", agent="tests")
         self.http = httpx.Client(base_url=site.url, cookies={COOKIE: self.token}, timeout=60)

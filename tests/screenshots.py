@@ -89,7 +89,7 @@ def main() -> None:
     with town() as (service, url), sync_playwright() as playwright:
         built = console_pages.build(service)
         there = console_pages.pages(built)
-        visitor = Visitor(SimpleNamespace(service=service, url=url), "owner", None)  # type: ignore[arg-type]  # all it needs of a site
+        visitor = Visitor(SimpleNamespace(service=service, url=url), "owner", None, "陈店长")  # type: ignore[arg-type]  # all it needs
         console_pages.begin_draft(service, service.staff.member(visitor.token))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         wanted = [

@@ -128,7 +128,9 @@ def serve_once(example: str, folder: Path) -> Ran:
     with subprocess.Popen(command, cwd=folder, env=env, text=True, stdout=pipe, stderr=pipe) as process:
         told = said_until(process, "programmes")
         process.send_signal(signal.SIGTERM)
-        rest, err = process.communicate(timeout=30)
+        assert process.stdout is not None
+        rest = process.stdout.read()  # what it has read ahead, ``communicate`` would not see
+        _, err = process.communicate(timeout=30)
         return Ran(process.returncode, told + rest, err)
 
 
