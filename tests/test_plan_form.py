@@ -240,12 +240,13 @@ def test_form_to_text_to_form_is_the_same_and_no_other_line_moves(name: str, dat
 @settings(max_examples=60)
 @given(st.sampled_from(sorted(TEXTS)), st.data())
 def test_two_changes_are_one_after_the_other(name: str, data: st.DataObject) -> None:
-    """A change of one place does not undo a change of another."""
+    """A change of one place does not undo a change of another; but a rate that begins to slide does so over the present range."""
     text = TEXTS[name]
     first, second = (one(text, data.draw(st.sampled_from(sorted(shown(text))))) for _ in range(2))
     assume(not first.where.startswith(second.where))
     assume(not second.where.startswith(first.where))
     one_value, other_value = data.draw(values_for(first)), data.draw(values_for(second))
+    assume(SLIDING not in (one_value, other_value))
     there = put(put(text, first.name, one_value), second.name, other_value)
     back = put(put(text, second.name, other_value), first.name, one_value)
 

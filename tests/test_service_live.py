@@ -12,11 +12,11 @@ import psycopg
 import pytest
 import service_worlds
 from cli_runs import SLOW_LANE
-from service_worlds import NOON, SECRET, TABLES, connected, done, order
+from service_worlds import NOON, SECRET, TABLES, connected, done, order, orders, running
 from web_worlds import until
 
 from rangli.service import Service
-from rangli.service.clock import SetClock
+from rangli.service.clock import SetClock, rfc3339
 from rangli.service.settler import SETTLING
 from rangli.store import programmes
 from rangli.store.database import Connection, Database
@@ -163,3 +163,15 @@ def test_after_a_rehearsal_orders_and_refunds_compile_nothing(url: str) -> None:
     kernels, _, later = ran.stdout.partition(" ")
     assert int(kernels) > 20
     assert "[]\n" == later
+
+
+def test_decisions_are_in_the_order_of_their_times_though_the_clock_is_set_back(url: str) -> None:
+    """Whoever looks for a day looks between two decisions; a restart does not forget when the last one was."""
+    hour = 3_600 * 10**6
+    instants = []
+    for number, now in enumerate((NOON, NOON - hour, NOON + hour)):
+        with running(url, clock=SetClock(now)) as programme:
+            done(programme.do(orders([number])))
+            instants.append(programme.decisions(0, 100)[-1].decided_at)
+
+    assert [rfc3339(now) for now in (NOON, NOON, NOON + hour)] == instants

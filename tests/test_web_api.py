@@ -288,7 +288,7 @@ def test_a_query_that_means_nothing_is_refused_by_its_field(http: httpx.Client, 
 
 
 NOWHERE = [
-    ("GET", "/", 404, "route_not_found"),
+    ("GET", "/nowhere", 404, "route_not_found"),
     ("GET", "/v2/programmes", 404, "route_not_found"),
     ("GET", f"{SHOP_PATH}/", 404, "route_not_found"),
     ("GET", f"{SHOP_PATH}/orders", 405, "method_not_allowed"),

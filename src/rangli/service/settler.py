@@ -31,7 +31,7 @@ from rangli.service.recovery import Recovered, checkpoint_of, recover
 from rangli.service.requests import Request
 from rangli.service.standing import publish
 from rangli.service.views import Answer
-from rangli.store import programmes
+from rangli.store import journal, programmes
 from rangli.store.database import Connection, Database
 from rangli.store.journal import Appender
 from rangli.store.programmes import Checkpoint, Passed, ProgrammeRow
@@ -108,6 +108,8 @@ class Settler:
         """For what has been committed before; the other connection may be in the middle of a COPY."""
         self._saving: threading.Thread | None = None
         self._checkpoint_at = 0
+        self._at = 0
+        """When the last decision was made."""
         self._unsaved: list[np.ndarray] = []
         self._saved_lots: list[tuple[ClosedLots, int]] = []
         """Whose lots, and how many of them, a checkpoint has taken along."""
@@ -224,6 +226,8 @@ class Settler:
         standing = recovered.standing
         self._unsaved = list(recovered.unsaved)
         self._checkpoint_at = recovered.checkpoint
+        last = journal.read(connection, self.programme.number, [recovered.standing.position])
+        self._at = max((row.at for row in last.values()), default=0)
         with self.published.lock:
             seen = self.published
             seen.position, seen.head, seen.plan = standing.position, standing.head, standing.plan
@@ -314,7 +318,7 @@ class Settler:
         while True:
             assert self.recovered is not None
             assert self._reader is not None
-            batch = Batch(self._reader, self.programme, self.recovered, self._clock(), barred, appender)
+            batch = Batch(self._reader, self.programme, self.recovered, self._time(), barred, appender)
             if not requests and not batch.due():
                 return None
             batch.decide(requests)
@@ -351,6 +355,11 @@ class Settler:
                 figures.refused += 1
             elif answer.repeated:
                 figures.repeated += 1
+
+    def _time(self) -> int:
+        """Now; a clock that was set back stands still until it has caught up: decisions are in the order of their times."""
+        self._at = max(self._at, self._clock())
+        return self._at
 
     # ------------------------------------------------------------ checkpoints
 

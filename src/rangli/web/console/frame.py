@@ -140,6 +140,7 @@ class Frame:
     def hang(self, app: Starlette, desk: Desk) -> None:
         """Hang all doors in the application."""
         app.add_route(f"{ROOT}/static/{{name:path}}", Open(desk, self._file), methods=["GET"])  # type: ignore[arg-type]
+        app.add_route("/favicon.ico", Open(desk, self._icon), methods=["GET"])  # type: ignore[arg-type]
         app.add_route("/", Open(desk, _home), methods=["GET"])  # type: ignore[arg-type]
         app.add_route(ROOT, Open(desk, _home), methods=["GET"])  # type: ignore[arg-type]
         for door in self.doors:
@@ -147,6 +148,10 @@ class Frame:
         for method in ("GET", "POST"):
             nothing = Door(method, "/{rest:path}", "", _nothing, "没有这个页面", "No such page", changes=False)
             app.add_route(ROOT + nothing.path, Doorstep(self, desk, nothing), methods=[method])  # type: ignore[arg-type]
+
+    async def _icon(self, _desk: Desk, _asked: Asked) -> Reply:
+        """What browsers ask for by themselves."""
+        return Reply(MOVED, b"", b"text/html", ((b"location", self.static_url("icon.svg").encode()),))
 
     async def _file(self, _desk: Desk, asked: Asked) -> Reply:
         """A file that pages load."""
