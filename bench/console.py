@@ -8,7 +8,8 @@ from __future__ import annotations
 import argparse
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, redirect_stderr
+from io import StringIO
 from itertools import pairwise
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -76,7 +77,7 @@ class Reader:
 def console(service: Service) -> Iterator[Reader]:
     """The service behind a server in a thread of its own."""
     ready = threading.Event()
-    with listen("127.0.0.1", 0) as door:
+    with listen("127.0.0.1", 0) as door, redirect_stderr(StringIO()):  # its log
         server = Server(service, ready=ready.set)
         thread = threading.Thread(target=server.run, args=([door],))
         thread.start()
@@ -102,7 +103,7 @@ def pages(reader: Reader, last: int) -> dict[str, str]:
         "orders of a consumer": f"{base}/orders?consumer={person}",
         "one order": f"{base}/orders/{order_id}",
         "accounts": f"{base}/accounts",
-        "a shop's statement": f"{base}/accounts/{quote('merchant:店7:income', safe='')}",
+        "a shop's statement": f"{base}/accounts/{quote('merchant:店7:concession', safe='')}",
         "the platform's statement": f"{base}/accounts/{quote('platform:surplus', safe='')}",
         "journal": f"{base}/journal",
         "overview": base,
