@@ -8,7 +8,9 @@ from urllib.parse import quote
 
 from console_worlds import SCRIPT
 
-from rangli.service import Service
+from rangli.lab.library import scenario_text
+from rangli.plan.library import preset_text
+from rangli.service import Service, work
 from rangli.service.requests import InjectionRequest, OrderRequest, RefundRequest, Request
 from rangli.service.staff import Member
 from rangli.web.console.door import Door
@@ -19,16 +21,23 @@ SHOPS = ("老王面馆", "小李火锅", "东门烧烤", "阿婆豆花", "江南
 PEOPLE = tuple(f"{family}{name}" for family in "赵钱孙李周吴郑王" for name in ("敏", "静", "强", "磊", "洋"))
 ELSEWHERE = {"/p/{programme}/pool": POOL, "/p/{programme}/vouchers": STREET}
 """Pages of another kind of plan."""
-STREAMS = frozenset({"/p/{programme}/live"})
-"""What never ends."""
+LUNCH = """order_id,paid_at,merchant,consumer,amount,concession
+N-1,2026-01-06 12:00:00,老王面馆,赵敏,30.00,20%
+N-2,,老王面馆,赵敏,x,20%
+"""
+NO_PAGES = frozenset({
+    "/p/{programme}/live", "/operations/backups/file/{name}", "/p/{programme}/import/{id}/refused.csv",
+    "/p/{programme}/plan/truths/{job}",
+})  # fmt: skip
+"""A stream, files, and a part that only one kind of job has."""
 
 
 class Town(NamedTuple):
     """What addresses need."""
 
     programme: str
-    order: str
-    held: str
+    parts: dict[str, str]
+    """What stands for each part of an address."""
 
 
 def build(service: Service, orders: int = 240, *, day: str = "2026-01-05") -> Town:
@@ -40,13 +49,28 @@ def build(service: Service, orders: int = 240, *, day: str = "2026-01-05") -> To
     refund: list[Request] = [RefundRequest(refund_id="R1", order_id=f"{TOWN}-000005", amount="12.50")]
     service.running(TOWN).do(refund)
     service.running(POOL).do([InjectionRequest(injection_id="J1", amount="5000.00")])
-    return Town(TOWN, f"{TOWN}-000005", f"{TOWN}-000006")
+    return Town(
+        TOWN, {"programme": TOWN, "order_id": f"{TOWN}-000005", "account": f"consumer:{PEOPLE[3]}:wallet", "position": "3"}
+    )
 
 
-def begin_draft(service: Service, member: Member) -> None:
-    """The town's first draft: a concession of at most a quarter."""
+def furnish(service: Service, member: Member, town: Town) -> Town:
+    """The rest of a console's life: a draft, a key, a webhook, an import and a run of the lab."""
     document = service.running(TOWN).plans()[-1].document
-    service.drafts.begin(member, TOWN, document.replace("max: 30%", "max: 25%"), "让利不超过四分之一")
+    draft = service.drafts.begin(member, TOWN, document.replace("max: 30%", "max: 25%"), "让利不超过四分之一")
+    _, key = service.access.create("收银台", ["orders"], [TOWN])
+    hook = service.webhooks.add(TOWN, "https://hooks.example.com/rangli", ["refund"])
+    file = service.imports.check(service.running(TOWN), "午市.csv", LUNCH.encode(), member.name)
+    arguments = {"plan": preset_text("zengzhi"), "scenario": scenario_text("first-exit"), "replications": 1, "seed": 7}
+    job = service.jobs.start(
+        "lab.run", work.run, arguments, programme=TOWN, by=member.name, subject="zengzhi × first-exit", keep=True
+    )
+    assert service.jobs.wait(job, 300).state == "done"
+    more = {
+        "number": str(draft.number), "key": key.key_id, "webhook": hook.id, "id": file.id, "job": job, "name": member.name,
+        "scenario": "default", "claim": "straight-to-your-change", "merchant": "老王面馆", "tier": "1",
+    }  # fmt: skip
+    return Town(town.programme, town.parts | more)
 
 
 def _orders(dice: random.Random, name: str, count: int, day: str) -> list[Request]:
@@ -70,21 +94,13 @@ def _orders(dice: random.Random, name: str, count: int, day: str) -> list[Reques
 
 def address(door: Door, town: Town) -> str:
     """A page of this door."""
-    account = f"consumer:{PEOPLE[3]}:wallet"
-    parts = {
-        "programme": ELSEWHERE.get(door.path, town.programme),
-        "order_id": town.order,
-        "account": account,
-        "position": "3",
-        "number": "1",
-    }
     path = door.path
-    for name, value in parts.items():
+    for name, value in (town.parts | {"programme": ELSEWHERE.get(door.path, town.programme)}).items():
         path = path.replace(f"{{{name}}}", quote(value, safe=""))
     return path
 
 
 def pages(town: Town) -> dict[str, str]:
     """Every page that can be looked at, by its door's address; what else an address has, only its own tests know."""
-    found = {door.path: address(door, town) for door in DOORS if door.method == "GET" and door.path not in STREAMS}
+    found = {door.path: address(door, town) for door in DOORS if door.method == "GET" and door.path not in NO_PAGES}
     return {path: there for path, there in found.items() if "{" not in there}

@@ -87,10 +87,9 @@ def main() -> None:
     if CHROMIUM is None:
         sys.exit("没有找到 Chromium;make browser 会安装它 · there is no Chromium; `make browser` installs it")
     with town() as (service, url), sync_playwright() as playwright:
-        built = console_pages.build(service)
-        there = console_pages.pages(built)
         visitor = Visitor(SimpleNamespace(service=service, url=url), "owner", None, "陈店长")  # type: ignore[arg-type]  # all it needs
-        console_pages.begin_draft(service, service.staff.member(visitor.token))
+        bare = console_pages.build(service)
+        there = console_pages.pages(console_pages.furnish(service, service.staff.member(visitor.token), bare))
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         wanted = [
             (there[path], ROOT / "docs" / "pictures" / name, size, language) for name, (path, size, language) in README.items()

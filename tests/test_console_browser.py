@@ -34,9 +34,8 @@ def console(_servers: Callable[[str], EmbeddedServer]) -> Iterator[ConsoleSite]:
 @pytest.fixture(scope="module")
 def town(console: ConsoleSite) -> Town:
     """What there is to see."""
-    town = console_pages.build(console.service)
-    console_pages.begin_draft(console.service, console.service.staff.member(console.visitor().token))
-    return town
+    member = console.service.staff.member(console.visitor().token)
+    return console_pages.furnish(console.service, member, console_pages.build(console.service))
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +134,13 @@ def test_a_script_in_a_shops_name_never_runs(console: ConsoleSite, town: Town, b
     screen.context.close()
 
     assert ran == []
+
+
+def test_a_job_of_one_kind_is_found_under_no_other_address(console: ConsoleSite, town: Town) -> None:
+    """Its number is in an address, and anyone can change an address."""
+    visitor = console.visitor()
+    job = console.service.jobs.start("verify", len, {}, programme=town.programme, by=visitor.name)
+
+    assert visitor.get(f"/lab/runs/{job}").status == 404
+    assert visitor.get(f"/lab/runs/{job}/progress").status == 404
+    assert visitor.get(f"/p/{town.programme}/plan/truths/{town.parts['job']}").status == 404

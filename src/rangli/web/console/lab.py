@@ -181,7 +181,7 @@ def _prospectus_command(plan: str, scenario: str, how: dict[str, object], date: 
 def _job(call: Call) -> JobView:
     """The job of the address. Raises JobNotFound, also for one that the member may not see."""
     view = call.service.jobs.get(call.param("job"))
-    if not _visible(call, view):
+    if view.kind not in KINDS or not _visible(call, view):
         raise JobNotFound("没有这个任务", "there is no such job")
     return view
 

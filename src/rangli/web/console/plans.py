@@ -11,7 +11,7 @@ from rangli.service.views import PlanView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
 from rangli.web.console.listing import Column, Listing, Slice, Sort, Want
-from rangli.web.console.planparts import ask_lab, compared, example, numbered, shown_parts
+from rangli.web.console.planparts import TRUTHS, ask_lab, compared, example, numbered, shown_parts
 from rangli.web.console.programmes import CHANNEL_STATES
 from rangli.web.console.words import Link, State
 
@@ -70,7 +70,7 @@ def truths_begun(call: Call) -> Shown:
 def truths_part(call: Call) -> Shown:
     """How far the lab is, or what it found. Raises JobNotFound."""
     view = call.service.jobs.get(call.param("job"))
-    if view.programme != call.programme:
+    if (view.kind, view.programme) != (TRUTHS, call.programme):
         raise JobNotFound(f"没有任务 {view.id!r}", f"there is no job {view.id!r}")
     return call.show("plans/truths.html", job=view, compiled=None, again=None)
 
