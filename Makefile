@@ -13,7 +13,9 @@ SYNC := UV_PYTHON=.uv/bin/python UV_PYTHON_DOWNLOADS=never $(UV) sync --frozen -
 
 PYTEST := $(BIN)/pytest -n 2
 # Tests of servers, addresses and files, which the other lane has run: what they do with kernels is done elsewhere too.
-NO_KERNELS := web_ console_ store_database store_server store_places store_backup prospectus_pages service_access service_endpoint service_webhooks cli_live cli_serving torture
+NO_KERNELS := web_ console_ store_database store_server store_places store_backup store_staff prospectus_pages plan_form \
+    service_access service_endpoint service_webhooks service_staff service_members service_drafts service_jobs service_work service_seal \
+    service_copies service_meters service_today service_imports cli_live cli_serving torture
 
 .DEFAULT_GOAL := help
 .PHONY: help demo example prospectus browser test test-nojit test-bounds check bench torture fuzz screenshots golden clean

@@ -86,8 +86,8 @@ class Screen:
 
 @pytest.mark.parametrize(
     ("size", "language", "theme"),
-    [(DESK, "zh", "light"), (PHONE, "zh", "dark"), (PHONE, "en", "light"), (DESK, "en", "dark")],
-    ids=["desk zh light", "phone zh dark", "phone en light", "desk en dark"],
+    [(PHONE, "zh", "dark"), (DESK, "en", "light")],
+    ids=["phone zh dark", "desk en light"],
 )
 def test_no_page_has_a_serious_fault(
     console: ConsoleSite, town: Town, browser: Browser, size: tuple[int, int], language: str, theme: str
