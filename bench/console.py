@@ -23,7 +23,7 @@ from bench.live import TINY as TINY_ORDERS
 from bench.live import Sizes as Orders
 from bench.timing import Spread, stolen
 from rangli.service import Running, Service
-from rangli.service.staff import By
+from rangli.service.people.staff import By
 from rangli.web.console.door import COOKIE
 from rangli.web.serving import Server, listen
 

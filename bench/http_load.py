@@ -195,7 +195,7 @@ def serve(folder: Path) -> None:
     import threading  # noqa: PLC0415 (the parent needs none of these)
 
     from bench.live import PROGRAMME, serving  # noqa: PLC0415
-    from rangli.service.access import PER_SECOND_MAX  # noqa: PLC0415
+    from rangli.service.people.access import PER_SECOND_MAX  # noqa: PLC0415
     from rangli.web.serving import Server, listen  # noqa: PLC0415
 
     with serving(folder) as (service, _, _), listen("127.0.0.1", 0) as socket:

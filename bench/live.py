@@ -29,7 +29,7 @@ from bench.timing import Spread, timed
 from rangli.money import print_yuan
 from rangli.service import Running, Service
 from rangli.service.requests import OrderRequest
-from rangli.service.verify import verify
+from rangli.service.settling.verify import verify
 from rangli.store import journal, rows
 from rangli.store.database import Connection, Database
 from rangli.store.server import EmbeddedServer

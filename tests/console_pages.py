@@ -10,9 +10,10 @@ from console_worlds import SCRIPT
 
 from rangli.lab.library import scenario_text
 from rangli.plan.library import preset_text
-from rangli.service import Service, work
+from rangli.service import Service
+from rangli.service.people.staff import Member
 from rangli.service.requests import InjectionRequest, OrderRequest, RefundRequest, Request
-from rangli.service.staff import Member
+from rangli.service.work import lab
 from rangli.web.console.door import Door
 from rangli.web.console.house import DOORS
 
@@ -63,7 +64,7 @@ def furnish(service: Service, member: Member, town: Town) -> Town:
     file = service.imports.check(service.running(TOWN), "午市.csv", LUNCH.encode(), member.name)
     arguments = {"plan": preset_text("zengzhi"), "scenario": scenario_text("first-exit"), "replications": 1, "seed": 7}
     job = service.jobs.start(
-        "lab.run", work.run, arguments, programme=TOWN, by=member.name, subject="zengzhi × first-exit", keep=True
+        "lab.run", lab.run, arguments, programme=TOWN, by=member.name, subject="zengzhi × first-exit", keep=True
     )
     assert service.jobs.wait(job, 300).state == "done"
     more = {

@@ -18,7 +18,7 @@ import pytest
 import web_worlds
 from web_worlds import Site
 
-from rangli.service.staff import By
+from rangli.service.people.staff import By
 from rangli.store.server import EmbeddedServer
 from rangli.web.console.door import COOKIE
 

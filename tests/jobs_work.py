@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from rangli.errors import FieldRefused
-from rangli.service.worker import Progress
+from rangli.service.work.worker import Progress
 
 
 def add(progress: Progress, one: int, other: int) -> int:

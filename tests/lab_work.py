@@ -6,8 +6,8 @@ from msgspec import structs
 
 from rangli.lab.claims import SAID_WORDS, check_claims
 from rangli.plan.parts import Words
-from rangli.service.work import Tests, untested
-from rangli.service.worker import Progress
+from rangli.service.work.lab import Tests, untested
+from rangli.service.work.worker import Progress
 
 
 def few_claims(_: Progress) -> Tests:

@@ -10,8 +10,8 @@ from console_worlds import ConsoleSite, Page, Visitor
 from service_worlds import changed
 
 from rangli.plan import preset_text
-from rangli.service.acts import ActFilter, ActView
-from rangli.service.drafts import digest_of
+from rangli.service.people.acts import ActFilter, ActView
+from rangli.service.people.drafts import digest_of
 
 LAWFUL = preset_text("weituanbao-lawful")
 OTHER = changed(LAWFUL, ("rate: 1% of amount", "rate: 0.5% of amount"))

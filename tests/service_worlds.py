@@ -19,8 +19,7 @@ from oracle import Transfer
 
 from rangli.errors import FieldRefused, NotSettling, OrderRefused, RangliError, Unavailable
 from rangli.money import parse_micro
-from rangli.service import Running, Service, recovery
-from rangli.service import verify as proof
+from rangli.service import Running, Service
 from rangli.service.clock import SetClock
 from rangli.service.requests import (
     ActivationRequest,
@@ -31,7 +30,9 @@ from rangli.service.requests import (
     Request,
     SaleRequest,
 )
-from rangli.service.settler import CHECKPOINT_EVERY
+from rangli.service.settling import recovery
+from rangli.service.settling import verify as proof
+from rangli.service.settling.settler import CHECKPOINT_EVERY
 from rangli.service.views import Answer, DecisionView
 from rangli.store.database import Connection, Database
 from rangli.store.server import EmbeddedServer

@@ -10,10 +10,10 @@ import pytest
 import service_worlds
 from argon2 import PasswordHasher
 
-from rangli.service import codes, passwords
-from rangli.service.acts import ActFilter, By
 from rangli.service.clock import MICRO_PER_SECOND, SetClock
-from rangli.service.staff import ActView, Member, Staff
+from rangli.service.people import codes, passwords
+from rangli.service.people.acts import ActFilter, By
+from rangli.service.people.staff import ActView, Member, Staff
 from rangli.store.database import Database
 
 house = service_worlds.house

@@ -11,8 +11,8 @@ from console_worlds import SCRIPT, ConsoleSite, Page
 from plans_worlds import BOASTING, LAWFUL, OTHER, SILENT, acts, asked, begun, programme, proposed, saved, visitor_of
 from service_worlds import changed
 
-from rangli.service.approval import REAL
-from rangli.service.drafts import digest_of
+from rangli.service.people.drafts import digest_of
+from rangli.service.settling.approval import REAL
 from rangli.web.console.planparts import compared
 
 console = console_worlds.console

@@ -19,8 +19,8 @@ from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
 
 from rangli.lab import scenario_text
 from rangli.plan import preset_text
-from rangli.service import work
-from rangli.service.jobs import CANCELLED, DONE, RUNNING, JobView
+from rangli.service.work import lab
+from rangli.service.work.jobs import CANCELLED, DONE, RUNNING, JobView
 from rangli.web.console.door import POLICY
 
 console = console_worlds.console
@@ -454,6 +454,6 @@ def test_the_size_of_a_run_is_known_before_it_is_begun() -> None:
     from rangli.errors import InputRefused
     from rangli.lab import load_scenario
 
-    assert 6 == work.check_size(load_scenario(TINY), 1)
+    assert 6 == lab.check_size(load_scenario(TINY), 1)
     with pytest.raises(InputRefused, match="50,000,000"):
-        work.check_size(load_scenario("koubei"), 100)
+        lab.check_size(load_scenario("koubei"), 100)

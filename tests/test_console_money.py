@@ -18,8 +18,8 @@ from service_worlds import MARKET, SEASON, done, micro, order, orders
 from test_service_browsing import SEASON_LIFE
 
 from rangli.service import Running
+from rangli.service.looking.stretches import Stretches
 from rangli.service.requests import InjectionRequest, RefundRequest, Request, SaleRequest
-from rangli.service.stretches import Stretches
 from rangli.web.console import money
 
 console = console_worlds.console

@@ -12,8 +12,8 @@ import pytest
 from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
 from web_worlds import HELD, SHOP, fresh, order, until
 
-from rangli.service.access import SCOPES
-from rangli.service.acts import ActFilter, ActView
+from rangli.service.people.access import SCOPES
+from rangli.service.people.acts import ActFilter, ActView
 from rangli.service.views import Health
 from rangli.web.console.operations import size
 

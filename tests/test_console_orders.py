@@ -16,8 +16,8 @@ from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
 from service_worlds import done, order, orders
 
 from rangli.service import Running
-from rangli.service.imports import GOING_ON
 from rangli.service.requests import RefundRequest, Request
+from rangli.service.work.imports import GOING_ON
 from rangli.web.console.orders import DOORS
 
 console = console_worlds.console

@@ -18,7 +18,7 @@ from web_worlds import PLANS, SHOP, fresh, order, until
 
 from rangli.money import print_micro, print_yuan
 from rangli.service.requests import RefundRequest
-from rangli.service.seal import STOPPED
+from rangli.service.work.seal import STOPPED
 from rangli.store.rows import KIND_NAMES
 from rangli.web.console import overview
 from rangli.web.console.overview import GAP, KINDS

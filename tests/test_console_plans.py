@@ -17,7 +17,7 @@ from rangli.errors import InputRefused
 from rangli.money import parse_micro
 from rangli.plan import load, preset_text, presets
 from rangli.plan.vocabulary import HOLDERS
-from rangli.service.truths_work import truths
+from rangli.service.work.truths import truths
 from rangli.web.console.planparts import WIDTH, example, judged, numbered
 from rangli.web.console.programmes import cards
 

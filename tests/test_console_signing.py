@@ -18,9 +18,9 @@ from console_worlds import PASSWORD, ROOT, ConsoleSite, Page, Visitor
 from web_worlds import POINTS, SHOP
 
 import rangli
-from rangli.service import passwords
-from rangli.service.codes import STEP_SECONDS
-from rangli.service.waits import FREE
+from rangli.service.people import passwords
+from rangli.service.people.codes import STEP_SECONDS
+from rangli.service.people.waits import FREE
 from rangli.web.console.acts import KINDS
 from rangli.web.console.door import COOKIE
 from rangli.web.console.pictures import CLAIMS, COMPARE, PROSPECTUS, RUN

@@ -20,9 +20,9 @@ from argon2 import PasswordHasher
 from console_worlds import PASSWORD, SCRIPT, ConsoleSite, Page, Visitor
 from web_worlds import SHOP, fresh, order
 
-from rangli.service import passwords
-from rangli.service.acts import ActFilter
-from rangli.service.members import ROLES
+from rangli.service.people import passwords
+from rangli.service.people.acts import ActFilter
+from rangli.service.people.members import ROLES
 from rangli.web.console.door import COOKIE, SELF, Door
 from rangli.web.console.house import DOORS
 

@@ -17,9 +17,9 @@ from rangli.errors import FileRefused
 from rangli.files.orders import FIELDS, OrderFile
 from rangli.files.texts import OrderTexts
 from rangli.plan import check, compile_plan, preset_text
-from rangli.service import orders as service
-from rangli.service.names import Names
 from rangli.service.requests import OrderRequest
+from rangli.service.settling import orders as service
+from rangli.service.settling.names import Names
 from rangli.settle import Programme
 
 HEADER = "order_id,paid_at,merchant,consumer,amount,concession,referrer,agent_city,voucher,note\n"

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 import pytest
 
 from rangli.errors import FieldRefused, KeyNotFound, KeyRefused, ProgrammeNotFound, ScopeRefused
-from rangli.service.access import CACHED_SECONDS, SCOPES, Access
 from rangli.service.clock import SetClock
+from rangli.service.people.access import CACHED_SECONDS, SCOPES, Access
 from rangli.store.database import Connection, Database
 
 NOON = 1_767_225_600_000_000

@@ -8,9 +8,9 @@ from service_worlds import House, changed, connected, done, opened
 
 from rangli.errors import Broken, FieldRefused, GuardsRefused, PlanRefused, RequestConflict, SignOffMissing
 from rangli.plan import judge, load, preset_text, presets, verdict
-from rangli.service.approval import REAL, SANDBOX, SECONDS_PER_DAY
 from rangli.service.requests import ActivationRequest, OrderRequest, Signature
-from rangli.service.verify import verify
+from rangli.service.settling.approval import REAL, SANDBOX, SECONDS_PER_DAY
+from rangli.service.settling.verify import verify
 from rangli.store.database import Database
 
 house = service_worlds.house

@@ -37,11 +37,12 @@ from rangli.errors import (
 )
 from rangli.ledger.transfers import CODE_NAMES
 from rangli.money import parse_yuan, print_ratio
-from rangli.service import Running, Service, pools, stretches
-from rangli.service.browsing import Looked, OrderLine, OrdersWanted
+from rangli.service import Running, Service
 from rangli.service.clock import SetClock
+from rangli.service.looking import money, stretches
+from rangli.service.looking.browsing import Looked, OrderLine, OrdersWanted
+from rangli.service.looking.stretches import Stretches
 from rangli.service.requests import ClosingRequest, InjectionRequest, RefundRequest, Request, SaleRequest
-from rangli.service.stretches import Stretches
 from rangli.service.views import DecisionView
 
 house = service_worlds.house
@@ -410,8 +411,8 @@ def test_a_statement_of_any_moment_is_what_it_was_then(
     service: Service, monkeypatch: pytest.MonkeyPatch, name: str, steps: int
 ) -> None:
     """Its balance and its entries after each decision, for every account, however far its chain may be walked."""
-    monkeypatch.setattr(pools, "STEPS", steps)
-    monkeypatch.setattr(pools, "WALKS_MAX", 1)
+    monkeypatch.setattr(money, "STEPS", steps)
+    monkeypatch.setattr(money, "WALKS_MAX", 1)
     programme, plain = service.running(name), told(service.running(name))
     for path, column in plain.held.items():
         for at in range(0, len(column), 3):
@@ -446,7 +447,7 @@ def test_a_moment_that_never_was_is_refused(market: Running) -> None:
 @pytest.mark.parametrize("recent", [5_000, 12])
 def test_the_pool_over_time_is_what_its_accounts_held(market: Running, monkeypatch: pytest.MonkeyPatch, recent: int) -> None:
     """Pool, supply and price after each recent decision that changed them, and at each checkpoint before."""
-    monkeypatch.setattr(pools, "RECENT", recent)
+    monkeypatch.setattr(money, "RECENT", recent)
     held = told(market).held
     view = market.money.pool()
 

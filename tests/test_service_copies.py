@@ -14,9 +14,10 @@ import service_worlds as worlds
 from service_worlds import MARKET, NOON, done, orders
 
 from rangli.errors import NotFound, StoreError
-from rangli.service import Service, copies
+from rangli.service import Service
 from rangli.service.clock import SetClock
-from rangli.service.copies import Copies
+from rangli.service.work import copies
+from rangli.service.work.copies import Copies
 from rangli.store.backup import Progress, restore
 from rangli.store.database import Database
 

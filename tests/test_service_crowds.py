@@ -15,7 +15,7 @@ from service_worlds import MARKET, House, done, journal_of, micro, opened, order
 from rangli.errors import RequestConflict
 from rangli.service import Running, Service
 from rangli.service.requests import InjectionRequest, RefundRequest, Request, SaleRequest
-from rangli.service.verify import verify
+from rangli.service.settling.verify import verify
 from rangli.service.views import Answer
 
 house = service_worlds.house

@@ -27,11 +27,11 @@ from rangli.errors import (
 )
 from rangli.plan import judge, load, preset_text, verdict
 from rangli.service import Service
-from rangli.service.approval import REAL
-from rangli.service.drafts import UNASKED, DraftView, digest_of
+from rangli.service.people.drafts import UNASKED, DraftView, digest_of
+from rangli.service.people.staff import ROLES, By, Member
 from rangli.service.requests import ActivationRequest
-from rangli.service.staff import ROLES, By, Member
-from rangli.service.verify import verify
+from rangli.service.settling.approval import REAL
+from rangli.service.settling.verify import verify
 from rangli.store.database import Database
 
 house = service_worlds.house

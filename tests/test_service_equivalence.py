@@ -29,8 +29,9 @@ from service_reference import (
 from service_worlds import House, done, journal_of, micro, opened, reason, transfers_of
 
 from rangli.plan import load, preset_text, presets
-from rangli.service import Running, batch
-from rangli.service.verify import verify
+from rangli.service import Running
+from rangli.service.settling import batch
+from rangli.service.settling.verify import verify
 from rangli.service.views import Answer
 
 house = service_worlds.house

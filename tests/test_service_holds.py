@@ -21,10 +21,11 @@ from service_worlds import (
 )
 
 from rangli.errors import HeldOrder
-from rangli.service import Running, batch, settler
+from rangli.service import Running
 from rangli.service.clock import SetClock, rfc3339
 from rangli.service.requests import ActivationRequest, InjectionRequest, RefundRequest
-from rangli.service.verify import verify
+from rangli.service.settling import batch, settler
+from rangli.service.settling.verify import verify
 
 house = service_worlds.house
 url = service_worlds.url

@@ -28,8 +28,9 @@ from service_worlds import (
 )
 
 from rangli.errors import OrderNotFound, RequestConflict
-from rangli.service import Running, batch, reading, recovery, repeated
+from rangli.service import Running
 from rangli.service.clock import SetClock
+from rangli.service.looking import reading
 from rangli.service.requests import (
     ID_FIELD,
     ActivationRequest,
@@ -40,7 +41,8 @@ from rangli.service.requests import (
     SaleRequest,
     Signature,
 )
-from rangli.service.verify import verify
+from rangli.service.settling import batch, recovery, repeated
+from rangli.service.settling.verify import verify
 from rangli.service.views import Answer
 
 house = service_worlds.house

@@ -15,9 +15,10 @@ import service_worlds
 from service_worlds import MARKET, NOON, SEASON, SECRET, done, opened, order, running
 
 from rangli.errors import FileRefused, ImportNotFound, ImportNotReady, OrderNotFound
-from rangli.service import Service, imports
+from rangli.service import Service
 from rangli.service.clock import SetClock
-from rangli.service.imports import GOING_ON, ImportView
+from rangli.service.work import imports
+from rangli.service.work.imports import GOING_ON, ImportView
 
 house = service_worlds.house
 url = service_worlds.url

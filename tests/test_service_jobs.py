@@ -17,9 +17,9 @@ from service_worlds import NOON
 
 from rangli.errors import JobNotFound, JobsBusy
 from rangli.service import Service
-from rangli.service import jobs as module
 from rangli.service.clock import SetClock, system_clock
-from rangli.service.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobView
+from rangli.service.work import jobs as module
+from rangli.service.work.jobs import CANCELLED, DONE, FAILED, RUNNING, Jobs, JobView
 from rangli.store.database import Database
 
 house = service_worlds.house

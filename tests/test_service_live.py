@@ -17,7 +17,7 @@ from web_worlds import until
 
 from rangli.service import Service
 from rangli.service.clock import SetClock, rfc3339
-from rangli.service.settler import SETTLING
+from rangli.service.settling.settler import SETTLING
 from rangli.store import programmes
 from rangli.store.database import Connection, Database
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rangli.service.lots import ClosedLots
+from rangli.service.settling.lots import ClosedLots
 
 SOME = st.lists(st.tuples(st.integers(0, 1500), st.integers(1, 20), st.integers(0, 2**40)), max_size=700)
 

@@ -19,11 +19,11 @@ from rangli.errors import (
     ScopeRefused,
     SignInRefused,
 )
-from rangli.service.access import CACHED_SECONDS, SCOPES
-from rangli.service.acts import ActFilter
 from rangli.service.clock import MICRO_PER_SECOND, SetClock
-from rangli.service.staff import ROLES, Staff
-from rangli.service.waits import FREE
+from rangli.service.people.access import CACHED_SECONDS, SCOPES
+from rangli.service.people.acts import ActFilter
+from rangli.service.people.staff import ROLES, Staff
+from rangli.service.people.waits import FREE
 from rangli.store.database import Database
 
 house = staff_worlds.house

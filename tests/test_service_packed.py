@@ -14,11 +14,11 @@ from rangli.errors import FieldRefused
 from rangli.files.orders import NAMES
 from rangli.plan import check as check_plan
 from rangli.plan import compile_plan, preset_text
-from rangli.service import names as names_module
-from rangli.service.names import NONE, Names, same_name
-from rangli.service.orders import check
-from rangli.service.packed import TEXTS, Facts, digests_of, packed
 from rangli.service.requests import OrderRequest
+from rangli.service.settling import names as names_module
+from rangli.service.settling.names import NONE, Names, same_name
+from rangli.service.settling.orders import check
+from rangli.service.settling.packed import TEXTS, Facts, digests_of, packed
 from rangli.settle import Programme
 from rangli.store import rows
 

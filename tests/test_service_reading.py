@@ -34,8 +34,9 @@ from service_worlds import (
 
 from rangli.errors import AccountNotFound, FieldRefused, OrderNotFound
 from rangli.ledger import encode_name
-from rangli.service import Running, Service, reading
+from rangli.service import Running, Service
 from rangli.service.clock import SetClock
+from rangli.service.looking import reading
 from rangli.service.requests import (
     ActivationRequest,
     ClosingRequest,

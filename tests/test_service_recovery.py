@@ -36,7 +36,7 @@ from service_worlds import (
 )
 
 from rangli.errors import Failed, NotSettling, Unavailable
-from rangli.service import Running, Service, batch, recovery, settler
+from rangli.service import Running, Service
 from rangli.service.clock import SetClock
 from rangli.service.requests import (
     ActivationRequest,
@@ -46,7 +46,8 @@ from rangli.service.requests import (
     Request,
     SaleRequest,
 )
-from rangli.service.verify import verify
+from rangli.service.settling import batch, recovery, settler
+from rangli.service.settling.verify import verify
 from rangli.store import journal, programmes
 from rangli.store.database import Connection, Database
 

@@ -28,9 +28,8 @@ from service_worlds import (
 from rangli.errors import FieldRefused, PlanFaulty, ProgrammeExists, ProgrammeNotFound, RangliError, Refused
 from rangli.ledger.accounts import NAME_BYTES_MAX
 from rangli.money import MICRO_MAX
-from rangli.service import Service, batch
+from rangli.service import Service
 from rangli.service.clock import SetClock
-from rangli.service.recovery import Recovered
 from rangli.service.requests import (
     ActivationRequest,
     ClosingRequest,
@@ -39,7 +38,9 @@ from rangli.service.requests import (
     Request,
     SaleRequest,
 )
-from rangli.service.verify import verify
+from rangli.service.settling import batch
+from rangli.service.settling.recovery import Recovered
+from rangli.service.settling.verify import verify
 from rangli.store.database import Connection
 
 house = service_worlds.house

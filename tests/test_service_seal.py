@@ -11,9 +11,10 @@ import service_worlds as worlds
 from service_worlds import MARKET, NOON, connected, done, orders
 
 from rangli.errors import ProgrammeNotFound, VerifyRunning
-from rangli.service import Service, seal
+from rangli.service import Service
 from rangli.service.clock import SetClock
-from rangli.service.seal import SealView
+from rangli.service.work import seal
+from rangli.service.work.seal import SealView
 from rangli.store.database import Database
 
 house, url = worlds.house, worlds.url

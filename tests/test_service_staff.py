@@ -20,11 +20,11 @@ from rangli.errors import (
     SignInRefused,
     SignInTooOften,
 )
-from rangli.service import codes, waits
-from rangli.service.access import CACHED_SECONDS
 from rangli.service.clock import MICRO_PER_SECOND, SetClock
-from rangli.service.staff import IDLE_SECONDS, KEPT_SECONDS, SESSION_SECONDS, TICKET_SECONDS, Staff
-from rangli.service.waits import DOORS_MAX, FORGOTTEN_SECONDS, FREE, WAIT_SECONDS_MAX, Waits, doors_of
+from rangli.service.people import codes, waits
+from rangli.service.people.access import CACHED_SECONDS
+from rangli.service.people.staff import IDLE_SECONDS, KEPT_SECONDS, SESSION_SECONDS, TICKET_SECONDS, Staff
+from rangli.service.people.waits import DOORS_MAX, FORGOTTEN_SECONDS, FREE, WAIT_SECONDS_MAX, Waits, doors_of
 from rangli.store.database import Database
 
 house = staff_worlds.house

@@ -14,10 +14,11 @@ import service_worlds as worlds
 from service_worlds import MARKET, NOON, SEASON, done, journal_of, micro, order, orders
 
 from rangli.money import parse_yuan
-from rangli.service import Running, today
+from rangli.service import Running
 from rangli.service.clock import SetClock
+from rangli.service.looking import today
+from rangli.service.looking.today import Today, together
 from rangli.service.requests import ClosingRequest, InjectionRequest, RefundRequest, SaleRequest
-from rangli.service.today import Today, together
 from rangli.service.views import DecisionView
 
 house, url = worlds.house, worlds.url

@@ -24,11 +24,11 @@ from service_worlds import (
 )
 
 from rangli.errors import Broken, ProgrammeNotFound
-from rangli.service import standing
-from rangli.service import verify as verifying
 from rangli.service.clock import SetClock
 from rangli.service.requests import ActivationRequest, ClosingRequest, InjectionRequest, RefundRequest, SaleRequest
-from rangli.service.verify import APART_ROWS, Verified, verify
+from rangli.service.settling import standing
+from rangli.service.settling import verify as verifying
+from rangli.service.settling.verify import APART_ROWS, Verified, verify
 from rangli.store.database import Database
 from rangli.store.rows import KIND_NAMES
 

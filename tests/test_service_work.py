@@ -12,15 +12,15 @@ from rangli.lab import load_scenario
 from rangli.lab import run as run_lab
 from rangli.lab.prospectus.study import shares, turnover_micro
 from rangli.plan import preset_text
-from rangli.service import work
-from rangli.service.report import Report
+from rangli.service.work import lab
+from rangli.service.work.report import Report
 
 TINY = "three-orders"
 PLANS = ("zengzhi", "weituanbao")
 Steps = list[tuple[int, int, str, str]]
 
 
-def noted(steps: Steps) -> work.Progress:
+def noted(steps: Steps) -> lab.Progress:
     """A progress that is kept."""
     return lambda done, total, zh, en: steps.append((done, total, zh, en))
 
@@ -33,7 +33,7 @@ def over_the_line(result: object, kind: type) -> object:
 def test_a_report_says_what_the_lab_measured() -> None:
     """Texts on a page are the lab's own integers, rounded to the fen, and what some got others paid."""
     steps: Steps = []
-    report = work.run(noted(steps), plan="zengzhi", scenario=TINY, replications=2, seed=5)
+    report = lab.run(noted(steps), plan="zengzhi", scenario=TINY, replications=2, seed=5)
     results = [run_lab("zengzhi", TINY, replication, 5) for replication in range(2)]
     middle = results[report.middle]
     nets = {net.role.en: Fraction(net.yuan) for net in report.nets}
@@ -51,7 +51,7 @@ def test_a_report_says_what_the_lab_measured() -> None:
 
 def test_the_same_arguments_give_the_same_report() -> None:
     """It hangs on nothing else: no clock, no place, no name."""
-    both = [work.run(noted([]), plan=preset_text("moudian"), scenario=TINY) for _ in range(2)]
+    both = [lab.run(noted([]), plan=preset_text("moudian"), scenario=TINY) for _ in range(2)]
 
     assert both[0] == both[1]
     assert "只跑了一次" in both[0].unmeasured[-1].zh
@@ -59,10 +59,10 @@ def test_the_same_arguments_give_the_same_report() -> None:
 
 def test_plans_are_compared_with_the_same_people() -> None:
     """A comparison's reports are those of single runs."""
-    found = work.compare(noted([]), plans=["zengzhi", "zengzhi-lawful"], scenario=TINY, date="2026-11-22", command="again")
-    single = work.run(noted([]), plan="zengzhi-lawful", scenario=TINY)
+    found = lab.compare(noted([]), plans=["zengzhi", "zengzhi-lawful"], scenario=TINY, date="2026-11-22", command="again")
+    single = lab.run(noted([]), plan="zengzhi-lawful", scenario=TINY)
 
-    assert found == over_the_line(found, work.Comparison)
+    assert found == over_the_line(found, lab.Comparison)
     assert single == found.reports[1]
     assert found.change is not None
     assert "again" in found.page
@@ -78,17 +78,17 @@ def test_what_cannot_be_run_is_refused_before_it_begins() -> None:
     for refusal, arguments in refused.items():
         steps: Steps = []
         with pytest.raises(refusal):
-            work.run(noted(steps), **arguments)  # type: ignore[arg-type]
+            lab.run(noted(steps), **arguments)  # type: ignore[arg-type]
         assert [] == steps
     for plans in (["zengzhi"], ["zengzhi"] * 5):
         with pytest.raises(InputRefused, match="2 to 4"):
-            work.compare(noted([]), plans=plans, scenario=TINY)
+            lab.compare(noted([]), plans=plans, scenario=TINY)
 
 
 def test_a_plan_without_a_pool_has_no_price() -> None:
     """A chart of what a plan does not have would be a promise."""
     keys = {
-        name: {chart.key for chart in work.run(noted([]), plan=name, scenario=TINY).charts} for name in ("zengzhi", "weituanbao")
+        name: {chart.key for chart in lab.run(noted([]), plan=name, scenario=TINY).charts} for name in ("zengzhi", "weituanbao")
     }
 
     assert "price" in keys["zengzhi"]
@@ -97,7 +97,7 @@ def test_a_plan_without_a_pool_has_no_price() -> None:
 
 def test_a_command_can_be_typed_as_it_stands() -> None:
     """A name with a blank or a quote is one word to the shell."""
-    command = work.again("simulate", ["a plan's.yaml"], {"scenario": "default", "seed": 7})
+    command = lab.again("simulate", ["a plan's.yaml"], {"scenario": "default", "seed": 7})
 
     assert """rangli simulate 'a plan'"'"'s.yaml' --scenario default --seed 7""" == command
 
@@ -106,19 +106,19 @@ def test_size_is_of_all_runs_together() -> None:
     """Ten runs take ten times as long."""
     where = load_scenario(TINY)
 
-    assert 10 * work.check_size(where, 1) == work.check_size(where, 10)
+    assert 10 * lab.check_size(where, 1) == lab.check_size(where, 10)
 
 
 def test_every_claim_stands_before_its_test_without_a_verdict() -> None:
     """Whoever has not tested has nothing to say."""
-    some = work.untested()
+    some = lab.untested()
 
     assert {""} == {one.verdict for one in some}
-    assert {*work.SOURCES} == {one.source for one in some}
+    assert {*lab.SOURCES} == {one.source for one in some}
 
 
 def test_roles_of_a_report_are_in_words() -> None:
     """A key of a program is no word for a reader."""
-    flows = work.run(noted([]), plan="weituanbao", scenario=TINY).flows
+    flows = lab.run(noted([]), plan="weituanbao", scenario=TINY).flows
 
     assert not [word for flow in flows for words in (flow.source, flow.sink) for word in (words.zh, words.en) if "." in word]

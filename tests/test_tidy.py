@@ -247,7 +247,7 @@ def borrowed_privates(source: Source) -> Iterator[Fault]:
 
 def test_what_is_private_stays_in_its_module() -> None:
     """The doctor looked for the settler's lock under a private name, which whoever renames it would not have looked for."""
-    check(borrowed_privates, "give it a public name where it is", wrong="from rangli.service.settler import _LOCK_SPACE")
+    check(borrowed_privates, "give it a public name where it is", wrong="from rangli.service.settling.settler import _LOCK_SPACE")
 
 
 def long_functions(source: Source) -> Iterator[Fault]:

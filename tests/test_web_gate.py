@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from rangli.errors import KeyRefused
-from rangli.service.access import SCOPES as ACCESS_SCOPES
-from rangli.service.access import Grant
+from rangli.service.people.access import SCOPES as ACCESS_SCOPES
+from rangli.service.people.access import Grant
 from rangli.web.gate import NANO, REMEMBERED_NANO, SCOPES, Gate, Meter
 from rangli.web.problems import Fault
 

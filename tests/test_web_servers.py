@@ -15,7 +15,7 @@ from databases import SERVERS
 from web_worlds import Site, order
 
 from rangli.errors import Broken
-from rangli.service.verify import verify
+from rangli.service.settling.verify import verify
 from rangli.store.server import EmbeddedServer
 
 NAME = "noodles"

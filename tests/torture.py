@@ -283,7 +283,7 @@ def wait_for_answers(clients: list[Client]) -> None:
 
 def check(folder: Path, clients: list[Client]) -> list[str]:
     """What the journal says of the answers that were given."""
-    from rangli.service.verify import verify
+    from rangli.service.settling.verify import verify
     from rangli.store import rows
     from rangli.store.database import Database
 

@@ -17,7 +17,7 @@ from rangli.errors import FileRefused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rangli.service.access import Access
+    from rangli.service.people.access import Access
     from rangli.service.requests import Signature
     from rangli.store.database import Database
 
@@ -248,7 +248,7 @@ def revoke_key(
 
 def _access(database: Database) -> Access:
     """The keys of a database."""
-    from rangli.service.access import Access
     from rangli.service.clock import system_clock
+    from rangli.service.people.access import Access
 
     return Access(database, system_clock)

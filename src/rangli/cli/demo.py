@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from rangli.service import Running, Service
     from rangli.service.requests import OrderRequest
-    from rangli.service.verify import Verified
+    from rangli.service.settling.verify import Verified
     from rangli.service.views import DecisionView
 
 PLANS: Final = {"weituanbao": None, "moudian": None, "zengzhi": "20%"}

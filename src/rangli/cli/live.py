@@ -92,7 +92,7 @@ def export_programme(
     with opened(data) as it:
         journal = journal_of(it.database, programme)
         lane.choose_for_orders(journal.position)
-        from rangli.service.export import export
+        from rangli.service.looking.export import export
 
         with face.progress("导出", "Exporting", journal.position) as advance:
             made = export(it.database, programme, out, form, advance)

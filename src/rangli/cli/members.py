@@ -12,7 +12,7 @@ from rangli.cli.opening import opened
 from rangli.cli.options import AsJson, Data, Lang
 
 if TYPE_CHECKING:
-    from rangli.service.staff import Staff
+    from rangli.service.people.staff import Staff
     from rangli.store.database import Database
 
 member_app = typer.Typer(
@@ -48,7 +48,7 @@ def add_member(
     """
     face = Face(lang, json=json)
     with opened(data) as it:
-        from rangli.service.acts import COMMAND_LINE
+        from rangli.service.people.acts import COMMAND_LINE
 
         _show_password(face, name, _staff(it.database).add(COMMAND_LINE, name, role, programmes or None))
 
@@ -91,7 +91,7 @@ def reset_member(name: Name, data: Data = None, json: AsJson = False, lang: Lang
     """
     face = Face(lang, json=json)
     with opened(data) as it:
-        from rangli.service.acts import COMMAND_LINE
+        from rangli.service.people.acts import COMMAND_LINE
 
         _show_password(face, name, _staff(it.database).reset(COMMAND_LINE, name))
 
@@ -108,7 +108,7 @@ def end_member(name: Name, data: Data = None, json: AsJson = False, lang: Lang =
     """
     face = Face(lang, json=json)
     with opened(data) as it:
-        from rangli.service.acts import COMMAND_LINE
+        from rangli.service.people.acts import COMMAND_LINE
 
         _staff(it.database).end_member(COMMAND_LINE, name)
     if json:
@@ -129,6 +129,6 @@ def _show_password(face: Face, name: str, password: str) -> None:
 def _staff(database: Database) -> Staff:
     """The members of a database."""
     from rangli.service.clock import system_clock
-    from rangli.service.staff import Staff
+    from rangli.service.people.staff import Staff
 
     return Staff(database, system_clock)

@@ -192,7 +192,7 @@ def settled_here(opened: Opened, name: str, *, orders: int = 0) -> Iterator[Runn
     lane.choose_for_orders(journal.position + orders)
     from rangli.service import Running
     from rangli.service.clock import system_clock
-    from rangli.service.settler import CHECKPOINT_EVERY
+    from rangli.service.settling.settler import CHECKPOINT_EVERY
     from rangli.store import programmes
 
     with opened.database.connect() as connection:
@@ -224,7 +224,7 @@ def _need_progress(opened: Opened, running: Running) -> None:
 
 def is_settled(connection: Any, number: int) -> bool:  # noqa: ANN401 - psycopg is loaded when it is needed
     """Whether any process settles this programme now."""
-    from rangli.service.checkup import settled_since
+    from rangli.service.looking.checkup import settled_since
 
     return settled_since(connection, number) is not None
 

@@ -15,7 +15,7 @@ from rangli.cli.refusals import NO
 from rangli.errors import Broken, LedgerError
 
 if TYPE_CHECKING:
-    from rangli.service.verify import Verified
+    from rangli.service.settling.verify import Verified
 
 
 def verify(
@@ -72,7 +72,7 @@ class _Difference:
 
 def verify_with_bar(face: Face, it: Opened, journal: Journal, since: int = 0) -> Verified | _Difference:
     """Verify one programme, with a bar while it runs."""
-    from rangli.service.verify import verify as verify_journal
+    from rangli.service.settling.verify import verify as verify_journal
 
     with face.progress(f"核验 {journal.name}", f"Verifying {journal.name}", max(0, journal.position - since)) as advance:
         try:

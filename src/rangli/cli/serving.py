@@ -85,7 +85,7 @@ def _rehearse(face: Face, service: Service) -> None:
 
 def first_key(service: Service) -> str:
     """An admin key for a database that has none yet; empty when it has."""
-    from rangli.service.access import SCOPES
+    from rangli.service.people.access import SCOPES
 
     if service.access.list():
         return ""

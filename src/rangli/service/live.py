@@ -17,27 +17,23 @@ import psycopg
 from rangli.engine.draw import SECRET_BYTES
 from rangli.errors import FieldRefused, NotSettling, PlanFaulty, ProgrammeNotFound, RangliError
 from rangli.plan import check, compile_plan, preset_text, presets
-from rangli.service.access import Access
-from rangli.service.approval import SANDBOX, SECONDS_PER_DAY, admit, check_channel, signed_text
-from rangli.service.browsing import Browsing
-from rangli.service.checkup import settled_since
 from rangli.service.clock import Clock, rfc3339, system_clock
-from rangli.service.copies import Copies
-from rangli.service.drafts import Drafts
-from rangli.service.imports import Imports
-from rangli.service.jobs import Jobs
-from rangli.service.orders import digest
-from rangli.service.pools import Money
-from rangli.service.reading import Reading
-from rangli.service.redraw import Redrawing
-from rangli.service.refunds import Refunds
-from rangli.service.rehearsal import rehearse
+from rangli.service.looking.browsing import Browsing
+from rangli.service.looking.checkup import settled_since
+from rangli.service.looking.money import Money
+from rangli.service.looking.reading import Reading
+from rangli.service.looking.redraw import Redrawing
+from rangli.service.looking.refunds import Refunds
+from rangli.service.looking.today import Today
+from rangli.service.people.access import Access
+from rangli.service.people.drafts import Drafts
+from rangli.service.people.staff import Staff
 from rangli.service.requests import Request, Signature
-from rangli.service.seal import Seal
-from rangli.service.settler import CHECKPOINT_EVERY, Answers, Figures, Settler
-from rangli.service.staff import Staff
-from rangli.service.standing import GENESIS_KEY, NO_REQUEST, Asked, Standing, Written
-from rangli.service.today import Today
+from rangli.service.settling.approval import SANDBOX, SECONDS_PER_DAY, admit, check_channel, signed_text
+from rangli.service.settling.orders import digest
+from rangli.service.settling.rehearsal import rehearse
+from rangli.service.settling.settler import CHECKPOINT_EVERY, Answers, Figures, Settler
+from rangli.service.settling.standing import GENESIS_KEY, NO_REQUEST, Asked, Standing, Written
 from rangli.service.views import (
     BalanceView,
     DecisionView,
@@ -50,6 +46,10 @@ from rangli.service.views import (
     TrialBalanceView,
 )
 from rangli.service.webhooks import Webhooks
+from rangli.service.work.copies import Copies
+from rangli.service.work.imports import Imports
+from rangli.service.work.jobs import Jobs
+from rangli.service.work.seal import Seal
 from rangli.settle import Programme
 from rangli.store import programmes, rows
 from rangli.store.database import Database

@@ -13,7 +13,7 @@ from rangli.errors import FieldRefused
 from rangli.web.problems import Fault, refusal_of
 
 if TYPE_CHECKING:
-    from rangli.service.access import Grant
+    from rangli.service.people.access import Grant
 
 JSON: Final = b"application/json"
 NDJSON: Final = b"application/x-ndjson"

@@ -6,10 +6,10 @@ from typing import Annotated
 
 import msgspec
 
-from rangli.service.access import PER_SECOND, PER_SECOND_MAX, KeyView
-from rangli.service.approval import SANDBOX
 from rangli.service.live import HOLD_SECONDS_MAX
+from rangli.service.people.access import PER_SECOND, PER_SECOND_MAX, KeyView
 from rangli.service.requests import Signature
+from rangli.service.settling.approval import SANDBOX
 from rangli.service.views import Answer
 from rangli.web.problems import Problem
 

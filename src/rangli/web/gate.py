@@ -10,7 +10,7 @@ from typing import Final
 
 from rangli.errors import KeyRefused
 from rangli.money import mul_div
-from rangli.service.access import Access, Grant
+from rangli.service.people.access import Access, Grant
 from rangli.web.problems import Fault
 
 SCOPES: Final = {

@@ -21,7 +21,8 @@ from rangli.errors import (
     RangliError,
     ScopeRefused,
 )
-from rangli.service import access, requests, views, webhooks
+from rangli.service import requests, views, webhooks
+from rangli.service.people import access
 from rangli.service.requests import (
     ActivationRequest,
     ClosingRequest,

@@ -35,7 +35,7 @@ from rangli.errors import (
     SignOffMissing,
     WebhookNotFound,
 )
-from rangli.service.access import KeyView
+from rangli.service.people.access import KeyView
 from rangli.service.requests import (
     ActivationRequest,
     ClosingRequest,

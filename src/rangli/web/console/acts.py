@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused
-from rangli.service.acts import ALL, OUTCOMES, ActFilter
 from rangli.service.clock import MICRO_PER_SECOND
-from rangli.service.facts import day_of
+from rangli.service.people.acts import ALL, OUTCOMES, ActFilter
+from rangli.service.settling.facts import day_of
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
 from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
 from rangli.web.console.words import ROLES, State
 
 if TYPE_CHECKING:
-    from rangli.service.acts import ActView
+    from rangli.service.people.acts import ActView
 
 SECONDS_PER_DAY: Final = 86_400
 BEIJING_SECONDS: Final = 8 * 3_600

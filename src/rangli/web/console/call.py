@@ -15,7 +15,7 @@ from rangli.web.problems import Problem, problem_of
 
 if TYPE_CHECKING:
     from rangli.service import Running, Service
-    from rangli.service.staff import Member
+    from rangli.service.people.staff import Member
     from rangli.web.asked import Asked
     from rangli.web.console.door import Door
     from rangli.web.console.frame import Frame

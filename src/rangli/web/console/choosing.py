@@ -14,7 +14,7 @@ from rangli.lab.values import Value, differences, values_of
 from rangli.plan import check as check_plan
 from rangli.plan import preset_text, presets
 from rangli.plan.parts import Words
-from rangli.service.work import REPLICATIONS_MAX, SEED
+from rangli.service.work.lab import REPLICATIONS_MAX, SEED
 from rangli.web.console.call import Call
 
 VALUE: Final = "value:"

@@ -9,9 +9,9 @@ from typing import Final
 import msgspec
 
 from rangli.errors import NotFound
-from rangli.service import work
 from rangli.service.clock import rfc3339
-from rangli.service.jobs import DONE, JobView
+from rangli.service.work import lab
+from rangli.service.work.jobs import DONE, JobView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
 from rangli.web.console.listing import Column, Filter, Listing, Row, Sort, Want
@@ -21,13 +21,13 @@ from rangli.web.console.words import Link, State
 TONES: Final = {"holds": "good", "only-if": "wait", "fails": "bad", "no-figure": "plain"}
 
 
-def _tested(call: Call) -> tuple[JobView | None, work.Tests | None]:
+def _tested(call: Call) -> tuple[JobView | None, lab.Tests | None]:
     """The last time that all claims were tested, and what came of it."""
     last = next((view for view in call.service.jobs.list(CLAIMS) if view.state == DONE), None)
     if last is None:
         return None, None
     try:
-        return last, msgspec.convert(call.service.jobs.get(last.id).result, work.Tests)
+        return last, msgspec.convert(call.service.jobs.get(last.id).result, lab.Tests)
     except msgspec.ValidationError:  # kept by another version in another shape
         return None, None
 
@@ -36,7 +36,7 @@ def claims(call: Call) -> Shown:
     """What the sources claim, and what came of it."""
     last, tests = _tested(call)
     running = next((view for view in call.service.jobs.list(CLAIMS) if not view.is_over), None)
-    untested = work.untested() if tests is None else tests.claims
+    untested = lab.untested() if tests is None else tests.claims
     listing = Listing(
         name="claims",
         zh="说法",
@@ -50,8 +50,8 @@ def claims(call: Call) -> Shown:
         ),
         filters=(
             Filter("q", "词语", "Words"),
-            Filter("verdict", "结论", "Verdict", "choice", tuple((code, *words) for code, words in work.VERDICTS.items())),
-            Filter("source", "来源", "Source", "choice", tuple((name, zh, en) for name, (zh, en) in work.SOURCES.items())),
+            Filter("verdict", "结论", "Verdict", "choice", tuple((code, *words) for code, words in lab.VERDICTS.items())),
+            Filter("source", "来源", "Source", "choice", tuple((name, zh, en) for name, (zh, en) in lab.SOURCES.items())),
         ),
         sorts=(
             Sort("place", "按原文次序", "In the order of the sources"),
@@ -61,7 +61,7 @@ def claims(call: Call) -> Shown:
     )
     counts = [
         (State(code, *words, TONES[code]), sum(one.verdict == code for one in tests.claims))
-        for code, words in work.VERDICTS.items()
+        for code, words in lab.VERDICTS.items()
     ] if tests is not None else []  # fmt: skip
     return call.listing(
         listing, "lab/claims.html", tabs=TABS, last=last, tests=tests, running=running, counts=counts, now=version("rangli"),
@@ -69,7 +69,7 @@ def claims(call: Call) -> Shown:
     )  # fmt: skip
 
 
-def _claim_rows(call: Call, those: Sequence[work.Tested], want: Want) -> list[Row]:
+def _claim_rows(call: Call, those: Sequence[lab.Tested], want: Want) -> list[Row]:
     words = want.filters.get("q", "").lower()
     found = [
         one
@@ -79,7 +79,7 @@ def _claim_rows(call: Call, those: Sequence[work.Tested], want: Want) -> list[Ro
         and words in f"{one.claim} {one.quote} {one.says.zh} {one.says.en} {one.found.zh} {one.found.en}".lower()
     ]
     if want.sort == "verdict":
-        order = list(reversed(work.VERDICTS))
+        order = list(reversed(lab.VERDICTS))
         found.sort(key=lambda one: order.index(one.verdict) if one.verdict in order[1:] else len(order))
     return [
         {
@@ -93,27 +93,27 @@ def _claim_rows(call: Call, those: Sequence[work.Tested], want: Want) -> list[Ro
     ]
 
 
-def _claim_state(one: work.Tested) -> State | str:
+def _claim_state(one: lab.Tested) -> State | str:
     return State(one.verdict, one.verdict_words.zh, one.verdict_words.en, TONES[one.verdict]) if one.verdict else ""
 
 
 def claim(call: Call) -> Shown:
     """One claim with all that was found. Raises NotFound for a name that none has."""
     last, tests = _tested(call)
-    those = work.untested() if tests is None else tests.claims
+    those = lab.untested() if tests is None else tests.claims
     found = next((one for one in those if one.claim == call.param("claim")), None)
     if found is None:
         raise NotFound("没有这条说法;「说法」页列出全部", "there is no such claim; the page of claims lists all")
     return call.show(
         "lab/claim.html", tabs=TABS, one=found, state=_claim_state(found), tested=rfc3339(last.ended_at) if last else "",
-        source=work.SOURCES[found.source],
+        source=lab.SOURCES[found.source],
     )  # fmt: skip
 
 
 def test_all(call: Call) -> Shown:
     """Put all claims to the test again."""
     number = call.service.jobs.start(
-        CLAIMS, work.claims, {}, programme="", by=call.member.name, subject=call.t("全部说法", "All claims"),
+        CLAIMS, lab.claims, {}, programme="", by=call.member.name, subject=call.t("全部说法", "All claims"),
         supersedes=CLAIMS, keep=True,
     )  # fmt: skip
     call.note(f"{CLAIMS}.started", number)

@@ -27,7 +27,7 @@ from rangli.web.front import stream
 from rangli.web.problems import OURS, Fault, problem_of
 
 if TYPE_CHECKING:
-    from rangli.service.staff import Member
+    from rangli.service.people.staff import Member
     from rangli.web.console.frame import Frame
     from rangli.web.desk import Desk
     from rangli.web.front import Passage

@@ -20,7 +20,7 @@ from rangli.errors import (
 from rangli.plan import CompiledPlan, check, compile_plan, preset_text, presets
 from rangli.plan import form as forms
 from rangli.plan.form import Control, Group, Option
-from rangli.service.drafts import LAST, STATUS_WORDS, DraftView, digest_of
+from rangli.service.people.drafts import LAST, STATUS_WORDS, DraftView, digest_of
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
 from rangli.web.console.listing import Column, Filter, Listing, Slice, Want

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import DeliveryNotFound, FieldRefused, KeyNotFound, RangliError, WebhookNotFound
-from rangli.service.access import PER_SECOND, SCOPES, KeyView
+from rangli.service.people.access import PER_SECOND, SCOPES, KeyView
 from rangli.service.webhooks import KEPT, DeliveryView, WebhookView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door

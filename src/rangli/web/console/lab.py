@@ -17,10 +17,10 @@ from rangli.lab.prospectus.method import parameters
 from rangli.lab.values import differences, values_of
 from rangli.money import mul_div
 from rangli.plan import load, presets
-from rangli.service import work
 from rangli.service.clock import MICRO_PER_SECOND, rfc3339
-from rangli.service.jobs import DONE, JobView
-from rangli.service.report import Report
+from rangli.service.work import lab
+from rangli.service.work.jobs import DONE, JobView
+from rangli.service.work.report import Report
 from rangli.web.console import choosing, claims, pictures
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.choosing import Chosen
@@ -43,7 +43,7 @@ def home(call: Call) -> Shown:
     options = choosing.plan_options(call, call.query.get("plan", ""))
     return call.listing(
         _runs(call), "lab/home.html", tabs=TABS, plans=options, plan=call.query.get("plan", ""), busy=_busy(call),
-        scenarios=choosing.scenario_options(call), keeping=call.service.jobs.is_keeping, states=STATES, seed=work.SEED,
+        scenarios=choosing.scenario_options(call), keeping=call.service.jobs.is_keeping, states=STATES, seed=lab.SEED,
     )  # fmt: skip
 
 
@@ -130,7 +130,7 @@ def begin(call: Call) -> Shown:
     try:
         plan, asked = choosing.chosen(call, call.field("plan")), choosing.asked(call)
         load(plan.document)
-        work.check_size(load_scenario(asked.scenario), asked.replications)
+        lab.check_size(load_scenario(asked.scenario), asked.replications)
     except InputRefused as refusal:
         return _scenario_page(call, call.field("scenario", "default"), refusal)
     subject = f"{plan.shown} × {asked.shown}"
@@ -140,8 +140,8 @@ def begin(call: Call) -> Shown:
     if what == "prospectus":
         date = in_beijing(rfc3339(call.service.clock()))[:10]
         arguments |= {"date": date, "command": _prospectus_command(plan.document, asked.scenario, arguments, date)}
-        return _started(call, PROSPECTUS, work.prospectus, arguments, subject, plan.programme)
-    return _started(call, RUN, work.run, arguments, subject, plan.programme)
+        return _started(call, PROSPECTUS, lab.prospectus, arguments, subject, plan.programme)
+    return _started(call, RUN, lab.run, arguments, subject, plan.programme)
 
 
 def _started(call: Call, kind: str, function: Any, arguments: dict[str, object], subject: str, programme: str) -> Shown:  # noqa: ANN401 -- as Jobs.start has them
@@ -172,7 +172,7 @@ def _prospectus_command(plan: str, scenario: str, how: dict[str, object], date: 
         "date": date,
         "out": "prospectus.html",
     }
-    return work.again("prospectus", [name], options)
+    return lab.again("prospectus", [name], options)
 
 
 # ---------------------------------------------------------------- one of them
@@ -247,8 +247,8 @@ def _run_shown(call: Call, view: JobView, facts: dict[str, Any]) -> Shown:
     (plan,), scenario = _refs([str(view.arguments["plan"])], str(view.arguments["scenario"]))
     seed, count = view.arguments["seed"], view.arguments["replications"]
     commands = [
-        work.again("simulate", [plan], {"scenario": scenario, "replication": report.middle, "seed": seed}),
-        work.again("prospectus", [plan], {"scenario": scenario, "replications": count, "seed": seed, "out": "prospectus.html"}),
+        lab.again("simulate", [plan], {"scenario": scenario, "replication": report.middle, "seed": seed}),
+        lab.again("prospectus", [plan], {"scenario": scenario, "replications": count, "seed": seed, "out": "prospectus.html"}),
     ]
     shown: dict[str, Any] = {
         "report": report,
@@ -277,7 +277,7 @@ def _prospectus_shown(call: Call, view: JobView, facts: dict[str, Any]) -> Shown
 
 
 def _comparison_shown(call: Call, view: JobView, facts: dict[str, Any]) -> Shown:
-    found: work.Comparison = _read(view, work.Comparison)
+    found: lab.Comparison = _read(view, lab.Comparison)
     names = [(report.title.zh, report.plan) for report in found.reports]
     if len(set(names)) < len(names):  # versions of one plan
         names = [(f"{place}. {zh}", f"{place}. {name}") for place, (zh, name) in enumerate(names, 1)]
@@ -319,7 +319,7 @@ def saved(call: Call) -> Shown:
     if view.state == DONE and view.kind == PROSPECTUS:
         texts["prospectus.html"] = (HTML, str(view.result))
     elif view.state == DONE and view.kind == COMPARE:
-        texts["comparison.html"] = (HTML, _read(view, work.Comparison).page)
+        texts["comparison.html"] = (HTML, _read(view, lab.Comparison).page)
     elif view.state == DONE:
         texts["result.json"] = (JSON, msgspec.json.format(msgspec.json.encode(view.result), indent=1).decode())
     if name not in texts:
@@ -382,7 +382,7 @@ def _scenario_page(call: Call, name: str, refusal: RangliError | None = None) ->
         "tabs": TABS, "name": name, "one": one, "document": document, "parameters": parameters(one), "plan": plan,
         "orders": choosing.expected(one), "plans": choosing.plan_options(call, with_plan), "wrong": wrong,
         "parts": choosing.by_part(values_of(document)), "before": choosing.VALUE,
-        "replications": call.field("replications", "1"), "seed": call.field("seed", str(work.SEED)),
+        "replications": call.field("replications", "1"), "seed": call.field("seed", str(lab.SEED)),
     }  # fmt: skip
     if refusal is None:
         return call.show("lab/scenario.html", refused=None, **values)
@@ -404,7 +404,7 @@ def _comparing(call: Call, refusal: RangliError | None = None) -> Shown:
     values: dict[str, Any] = {
         "tabs": TABS, "codes": codes, "plans": choosing.plan_options(call, *(codes if refusal is None else ())),
         "scenarios": choosing.scenario_options(call), "scenario": call.field("scenario", "default"),
-        "replications": call.field("replications", "1"), "seed": call.field("seed", str(work.SEED)), "least": work.PLANS_MIN,
+        "replications": call.field("replications", "1"), "seed": call.field("seed", str(lab.SEED)), "least": lab.PLANS_MIN,
     }  # fmt: skip
     if refusal is None:
         return call.show("lab/comparing.html", refused=None, **values)
@@ -412,16 +412,14 @@ def _comparing(call: Call, refusal: RangliError | None = None) -> Shown:
 
 
 def _sides() -> list[str]:
-    return [f"plan{number}" for number in range(1, work.PLANS_MAX + 1)]
+    return [f"plan{number}" for number in range(1, lab.PLANS_MAX + 1)]
 
 
 def _several(call: Call) -> list[Chosen]:
     """The plans that were chosen. Raises InputRefused for too few."""
     plans = [choosing.chosen(call, call.field(name), name) for name in _sides() if call.field(name)]
-    if len(plans) < work.PLANS_MIN:
-        raise InputRefused(
-            f"请选 {work.PLANS_MIN} 到 {work.PLANS_MAX} 个方案", f"choose {work.PLANS_MIN} to {work.PLANS_MAX} plans"
-        )
+    if len(plans) < lab.PLANS_MIN:
+        raise InputRefused(f"请选 {lab.PLANS_MIN} 到 {lab.PLANS_MAX} 个方案", f"choose {lab.PLANS_MIN} to {lab.PLANS_MAX} plans")
     return plans
 
 
@@ -431,7 +429,7 @@ def compare(call: Call) -> Shown:
         plans, asked = _several(call), choosing.asked(call)
         for plan in plans:
             load(plan.document)
-        work.check_size(load_scenario(asked.scenario), asked.replications * len(plans))
+        lab.check_size(load_scenario(asked.scenario), asked.replications * len(plans))
     except InputRefused as refusal:
         return _comparing(call, refusal)
     texts = [plan.document for plan in plans]
@@ -440,11 +438,11 @@ def compare(call: Call) -> Shown:
     options = {"scenario": where, "replications": asked.replications, "seed": asked.seed, "date": date, "out": "comparison.html"}
     arguments: dict[str, object] = {
         "plans": texts, "scenario": asked.scenario, "replications": asked.replications, "seed": asked.seed, "date": date,
-        "command": work.again("compare", names, options),
+        "command": lab.again("compare", names, options),
     }  # fmt: skip
     subject = f"{' | '.join(plan.shown for plan in plans)} × {asked.shown}"
     programmes = ",".join(dict.fromkeys(plan.programme for plan in plans if plan.programme))
-    return _started(call, COMPARE, work.compare, arguments, subject, programmes)
+    return _started(call, COMPARE, lab.compare, arguments, subject, programmes)
 
 
 DOORS: Final[tuple[Door, ...]] = (

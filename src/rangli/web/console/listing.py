@@ -62,6 +62,10 @@ class Sort(NamedTuple):
     code: str
     zh: str
     en: str
+    column: str = ""
+    """Key of the column that it sorts by; its head leads to this order."""
+    is_falling: bool = False
+    """Whether the largest, or the newest, comes first."""
 
 
 class Want(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused, LastOwner, ProgrammeNotFound
-from rangli.service.acts import ActFilter
+from rangli.service.people.acts import ActFilter
 from rangli.web.console.acts import ACT_COLUMNS, act_row, number_of
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
@@ -13,7 +13,7 @@ from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort
 from rangli.web.console.words import ROLES, Link, State
 
 if TYPE_CHECKING:
-    from rangli.service.staff import By, MemberView
+    from rangli.service.people.staff import By, MemberView
 
 RECENT: Final = 20
 """Acts on a member's page."""

@@ -13,8 +13,8 @@ from rangli.errors import FieldRefused, RangliError
 from rangli.ledger.accounts import POCKET_NAMES
 from rangli.ledger.transfers import CODE_NAMES, CODES, REFUND, UNIT_NAMES
 from rangli.money import print_micro, print_percent
-from rangli.service.export import Format, export
-from rangli.service.pools import PoolSample, TierView
+from rangli.service.looking.export import Format, export
+from rangli.service.looking.money import PoolSample, TierView
 from rangli.service.views import BalanceView, EntryView, StatementView
 from rangli.web.console.call import Shown
 from rangli.web.console.door import Door

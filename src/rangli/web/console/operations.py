@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused
 from rangli.money import mul_div, print_ratio
-from rangli.service.checkup import check_database
-from rangli.service.lag import Kept, Lag, lags
-from rangli.service.seal import Verification
+from rangli.service.looking.checkup import check_database
+from rangli.service.looking.lag import Kept, Lag, lags
+from rangli.service.work.seal import Verification
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
 from rangli.web.console.listing import Column, Listing, Slice, Want

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused, NotFound, RangliError
-from rangli.service.browsing import CANCELLED, HELD, PARTLY_REFUNDED, REFUNDED, SETTLED, OrderLine, OrdersWanted
-from rangli.service.imports import GOING_ON, KINDS, ROWS_MAX
+from rangli.service.looking.browsing import CANCELLED, HELD, PARTLY_REFUNDED, REFUNDED, SETTLED, OrderLine, OrdersWanted
 from rangli.service.requests import RefundRequest
+from rangli.service.work.imports import GOING_ON, KINDS, ROWS_MAX
 from rangli.web.console.call import Shown
 from rangli.web.console.door import UPLOAD_BYTES_MAX, Door
 from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want

@@ -7,9 +7,9 @@ from typing import Any, Final, NamedTuple
 
 from rangli.lab.prospectus.figures import MINUS
 from rangli.plan.parts import Words
-from rangli.service.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING
-from rangli.service.report import YUAN, Chart, Net, Report
-from rangli.service.work import Comparison, Side
+from rangli.service.work.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING
+from rangli.service.work.lab import Comparison, Side
+from rangli.service.work.report import YUAN, Chart, Net, Report
 from rangli.web.console.call import Call
 from rangli.web.console.listing import Row, Slice, Want
 from rangli.web.console.words import Amount, State

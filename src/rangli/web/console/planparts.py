@@ -15,8 +15,8 @@ from rangli.plan.differences import Difference, differences
 from rangli.plan.law import Guard, guards
 from rangli.plan.shares import flat
 from rangli.plan.vocabulary import HOLDERS, party_words
-from rangli.service.jobs import JobView
-from rangli.service.truths_work import truths
+from rangli.service.work.jobs import JobView
+from rangli.service.work.truths import truths
 from rangli.web.console.call import Call
 from rangli.web.console.words import State
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from rangli.errors import FieldRefused, JobNotFound
 from rangli.plan import CompiledPlan, load
-from rangli.service.approval import REAL
+from rangli.service.settling.approval import REAL
 from rangli.service.views import PlanView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door

@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 from rangli.errors import FieldRefused, GuardsRefused, PlanFaulty, ProgrammeExists, RangliError
 from rangli.plan import judge, load, presets, verdict
 from rangli.plan.parts import Words
-from rangli.service.approval import CHANNELS, REAL, SECONDS_PER_DAY
-from rangli.service.drafts import ProgrammeLine
+from rangli.service.people.drafts import ProgrammeLine
 from rangli.service.requests import Signature
+from rangli.service.settling.approval import CHANNELS, REAL, SECONDS_PER_DAY
 from rangli.service.views import ProgrammeView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door

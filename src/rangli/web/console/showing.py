@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from rangli.service.browsing import Looked
+from rangli.service.looking.browsing import Looked
 from rangli.service.views import TransferView
 from rangli.web.console.listing import Row, Slice
 from rangli.web.console.words import Amount, Link, State, in_beijing

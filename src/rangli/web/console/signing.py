@@ -8,8 +8,8 @@ import segno
 from markupsafe import Markup
 
 from rangli.errors import CodeWanted, FieldRefused, RangliError, SignInRefused, SignInTooOften
-from rangli.service import codes
-from rangli.service.staff import SESSION_SECONDS
+from rangli.service.people import codes
+from rangli.service.people.staff import SESSION_SECONDS
 from rangli.web.console.call import Call, Headers, Shown
 from rangli.web.console.door import COOKIE, SELF, Door
 

@@ -1,0 +1,1 @@
+"""The writer of a programme: requests become decisions, decisions rows of its journal; ``verify`` decides them all again."""
