@@ -8,7 +8,7 @@ from html import unescape
 
 import console_worlds
 import pytest
-from console_worlds import SCRIPT, ConsoleSite
+from console_worlds import PASSWORD, SCRIPT, ConsoleSite
 from plans_worlds import LAWFUL, OTHER, acts, asked, begun, document_in, drafting, looked, programme, saved, visitor_of
 from service_worlds import changed
 from web_worlds import until
@@ -23,6 +23,11 @@ from rangli.web.console.programmes import cards
 
 console = console_worlds.console
 
+SIGNED = {
+    "channel": "real", "reason": "试点", "opinion": "意见书 1", "other_reason": "r", "other_opinion": "opinion 2",
+    "other_password": PASSWORD,
+}  # fmt: skip
+"""Two signatures, but for the second name."""
 SLOW_LANE = os.environ.get("NUMBA_DISABLE_JIT") == "1"
 
 
@@ -58,7 +63,7 @@ def test_a_programme_is_made_with_one_of_the_plans_that_ship(console: ConsoleSit
     assert (303, "/console/p/%E6%96%B0%E5%BA%97/plan") == (page.status, page.headers["location"])
     assert ("zengzhi-lawful", 3 * 86_400, "sandbox") == (view.plan, view.hold_seconds, view.channel)
     assert "新店" in owner.get("/p/新店/plan").words
-    assert ["programme_create"] == [act.what for act in acts(console, owner, "")[-1:]]
+    assert ["programme.create"] == [act.what for act in acts(console, owner, "")[-1:]]
 
 
 @pytest.mark.parametrize(
@@ -73,8 +78,13 @@ def test_a_programme_is_made_with_one_of_the_plans_that_ship(console: ConsoleSit
         ({"hold_days": "６"}, "应为 0 到 400 的整数"),
         ({"channel": "real", "hold_days": "6"}, "不得短于方案的 7 天"),
         ({"channel": "real", "plan": "zengzhi"}, "不能在真实通道上运行"),
-        ({"channel": "real", "plan": "weituanbao"}, "须由 2 人签字"),
-        ({"channel": "real", "plan": "weituanbao", "reason": "r", "other": "Ben"}, "签字的"),
+        ({"channel": "real"}, "应为 1 到 4000 个字"),
+        ({"channel": "real", "reason": "r", "other": "Ben"}, "应为 1 到 4000 个字"),
+        (
+            {"channel": "real", "reason": "r", "other": "nobody", "other_reason": "r", "other_password": PASSWORD},
+            "密码或验证码不对",
+        ),
+        ({"channel": "real", "plan": "weituanbao", "reason": "r"}, "应为 1 到 4000 个字"),
     ],
 )
 def test_what_is_wrong_with_a_new_programme_is_said_in_place(console: ConsoleSite, fields: dict[str, str], said: str) -> None:
@@ -92,16 +102,49 @@ def test_what_is_wrong_with_a_new_programme_is_said_in_place(console: ConsoleSit
 
 
 def test_a_plan_that_the_law_leaves_to_people_starts_with_two_names(console: ConsoleSite) -> None:
-    """The member's own is the first."""
-    owner = visitor_of(console, "owner")
+    """The member's own is the first; the second shows at his side who he is, and signs nowhere else by it."""
+    owner, other = visitor_of(console, "owner"), visitor_of(console, "operations")
     name = "signed"
-    page = owner.post(
-        "/programmes/new", name=name, plan="weituanbao", channel="real", reason="试点", opinion="意见书 1", other="Ben",
-        other_reason="r", other_opinion="opinion 2",
-    )  # fmt: skip
+    before = len(console.service.staff.sessions(other.name))
+    page = owner.post("/programmes/new", **(SIGNED | {"name": name, "plan": "weituanbao", "other": other.name}))
 
     assert 303 == page.status, page.words
-    assert [owner.name, "Ben"] == [one["name"] for one in console.service.running(name).plans()[0].signed]
+    assert [owner.name, other.name] == [one["name"] for one in console.service.running(name).plans()[0].signed]
+    assert before == len(console.service.staff.sessions(other.name))
+    assert ["member.vouch"] == [act.what for act in acts(console, other, "")[-1:]]
+
+
+@pytest.mark.parametrize(
+    ("role", "programmes", "changed", "field", "said"),
+    [
+        ("operations", None, {"other_password": "not his password"}, "other_password", "密码或验证码不对"),
+        ("finance", None, {}, "other", "不能为新项目的方案签字"),
+        ("operations", ["shop"], {}, "other", "不能为新项目的方案签字"),
+        ("operations", None, {"other_opinion": ""}, "other_opinion", "应为 1 到 4000 个字"),
+        ("operations", None, {"plan": "zengzhi"}, "", "不能在真实通道上运行"),
+    ],
+)
+def test_who_may_not_sign_is_told_at_his_field(
+    console: ConsoleSite, role: str, programmes: list[str] | None, changed: dict[str, str], field: str, said: str
+) -> None:
+    """And no password comes back with the page."""
+    owner, other = visitor_of(console, "owner"), console.visitor(role, programmes)
+    page = owner.post("/programmes/new", **(SIGNED | {"name": "unsigned", "plan": "weituanbao", "other": other.name} | changed))
+
+    assert page.status in {400, 409, 422}, page.words
+    assert said in page.words
+    assert not field or re.search(rf'name="{field}"[^>]*aria-invalid="true"', page.text)
+    assert PASSWORD not in page.text
+    assert "unsigned" not in [view.name for view in console.service.programmes()]
+
+
+def test_nobody_signs_twice(console: ConsoleSite) -> None:
+    """Whatever he knows of himself."""
+    owner = visitor_of(console, "owner")
+    page = owner.post("/programmes/new", **(SIGNED | {"name": "alone", "plan": "weituanbao-lawful", "other": owner.name}))
+
+    assert "须是另一位成员" in page.words
+    assert "alone" not in [view.name for view in console.service.programmes()]
 
 
 # ---------------------------------------------------------------- the plan's page

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from threading import Barrier, Thread
 
 import pyotp
 import pytest
 import staff_worlds
 from argon2 import PasswordHasher
-from staff_worlds import GOOD, HERE, NOON, OWNER, added, code_now, signed_in, with_codes, with_owner
+from staff_worlds import GOOD, HERE, NOON, OWNER, acts, added, code_now, signed_in, with_codes, with_owner
 
 from rangli.errors import (
     ChangeWanted,
@@ -313,6 +314,39 @@ def test_a_code_further_off_is_none(staff: Staff, clock: SetClock, steps: int) -
     clock.advance(codes.STEP_SECONDS * 3)
     with pytest.raises(SignInRefused):
         signed_in(staff, code=code_now(totp, clock, steps))
+
+
+def test_who_vouches_shows_who_he_is_and_no_session_begins(staff: Staff, clock: SetClock) -> None:
+    """By password and by a code that counts once; what is wrong is not said, and stands in the log."""
+    added(staff, "ann", "operations")
+    totp = with_codes(staff, clock, "ann")
+    before = staff.sessions("ann")
+    code = code_now(totp, clock)
+    for password, given in (("wrong", code), (GOOD, ""), (GOOD, "000000")):
+        with pytest.raises(SignInRefused):
+            staff.vouch("ann", password, given, address=HERE)
+    view = staff.vouch("ann", GOOD, code, address=HERE)
+    with pytest.raises(SignInRefused):
+        staff.vouch("ann", GOOD, code, address=HERE)
+
+    assert ("ann", "operations", None) == (view.name, view.role, view.programmes)
+    assert before == staff.sessions("ann")
+    assert [("refused", "password"), ("refused", "code"), ("refused", "code"), ("done", None), ("refused", "code")] == [
+        (act.outcome, act.facts.get("wrong")) for act in acts(staff, what="member.vouch")
+    ]
+
+
+def test_a_password_is_guessed_at_anothers_side_no_faster_than_at_the_door(staff: Staff) -> None:
+    """Both count together; who has ended vouches for nothing."""
+    added(staff, "ann")
+    added(staff, "ben")
+    staff.end_member(OWNER, "ben")
+    with pytest.raises(SignInRefused):
+        staff.vouch("ben", GOOD, address=HERE)
+    with pytest.raises(SignInTooOften):  # noqa: PT012 (the first ones are refused otherwise)
+        for turn in range(20):
+            with suppress(SignInRefused):
+                staff.vouch("ann", "wrong", address=HERE) if turn & 1 else signed_in(staff, "ann", "wrong")
 
 
 def test_the_code_that_confirmed_an_authenticator_does_not_sign_in(staff: Staff, clock: SetClock) -> None:

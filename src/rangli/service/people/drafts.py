@@ -329,9 +329,7 @@ class Drafts:
 
     def _signature(self, by: Member, programme: str, compiled: CompiledPlan, reason: str, opinion: str) -> Signature:
         """A member's name under the plan. Raises FieldRefused."""
-        is_asked = self.needs_opinion(programme, compiled)
-        _check_texts(reason=(reason, 1, LETTERS_MAX), opinion=(opinion, 1 if is_asked else 0, LETTERS_MAX))
-        return Signature(by.name, reason.strip(), opinion.strip() or UNASKED)
+        return signature(by.name, reason, opinion, is_asked=self.needs_opinion(programme, compiled))
 
     # ------------------------------------------------------------ inside
 
@@ -360,6 +358,12 @@ class Drafts:
             "opinion": opinion,
             "digest": digest,
         }
+
+
+def signature(name: str, reason: str, opinion: str, *, is_asked: bool) -> Signature:
+    """A name under a plan, with a legal opinion if one is asked for. Raises FieldRefused."""
+    _check_texts(reason=(reason, 1, LETTERS_MAX), opinion=(opinion, 1 if is_asked else 0, LETTERS_MAX))
+    return Signature(name, reason.strip(), opinion.strip() or UNASKED)
 
 
 def digest_of(document: str) -> str:

@@ -97,24 +97,13 @@ class Staff:
 
         Raises SignInRefused (the same whatever is wrong), CodeWanted (with the ticket for ``give_code``) or SignInTooOften.
         """
-        name = name if members.can_be_name(name) else ""
-        doors = doors_of(name, address)
-        self._waits.charge(doors)
+        member = self._recognised(name, password, "session.begin", address)
         with self._database.reading() as connection:
-            member = store.member(connection, name)
-            if member is not None and member.ended_at is not None:
-                member = None
-        right = self._passwords.matches(None if member is None else member.secret, password)  # no connection waits for it
-        with self._database.reading() as connection:
-            if member is None or not right:
-                self._note_refusal(connection, member, "password", address)
-                raise SignInRefused
-            self._rehash(connection, member, password)
             if member.totp is not None and not code:
-                self._waits.give_back(doors)
+                self._waits.give_back(doors_of(member.name, address))
                 raise CodeWanted(self._begin_half(connection, member, address, agent))
             if member.totp is not None:
-                self._use_code(connection, member, code, address)
+                self._use_code(connection, member, code, "session.begin", address)
             return self._begin(connection, member, address, agent)
 
     def give_code(self, ticket: str, code: str, *, address: str, agent: str) -> str:
@@ -125,7 +114,7 @@ class Staff:
                 raise SignInRefused
             half, member = found
             self._waits.charge(doors_of(member.name, address))
-            self._use_code(connection, member, code, address)
+            self._use_code(connection, member, code, "session.begin", address)
             store.end_session(connection, member.name, half.digest, self._clock())
             return self._begin(connection, member, address, agent)
 
@@ -148,6 +137,19 @@ class Staff:
             known = (now, *found)
             self._remember(digest, known, changes)
         return members.signed_in(*known[1:], token)
+
+    def vouch(self, name: str, password: str, code: str = "", *, address: str) -> MemberView:
+        """Somebody at another member's side, who shows who he is for one form; no session of his begins.
+
+        Raises SignInRefused (the same whatever is wrong, a code that is missing among it) or SignInTooOften.
+        """
+        member = self._recognised(name, password, "member.vouch", address)
+        with self._database.reading() as connection:
+            if member.totp is not None:
+                self._use_code(connection, member, code, "member.vouch", address)
+            self._note(connection, By(member.name, member.role, address), "member.vouch", member.name)
+        self._pardon(member, address)
+        return members.view_of(member, None)
 
     def sign_out(self, member: Member, address: str = "") -> None:
         """End the session that this member came with."""
@@ -364,12 +366,36 @@ class Staff:
         """The same, in the transaction of what it is about."""
         acts.note(connection, self._clock(), by, what, object, **more)
 
-    def _note_refusal(self, connection: Connection, member: MemberRow | None, wrong: str, address: str) -> None:
-        """Somebody did not get in. A name that nobody has is not written down: it may be a password in the wrong field."""
+    def _note_refusal(self, connection: Connection, member: MemberRow | None, what: str, wrong: str, address: str) -> None:
+        """Somebody was not believed. A name that nobody has is not written down: it may be a password in the wrong field."""
         by = By("", "", address) if member is None else By(member.name, member.role, address)
-        self._note(connection, by, "session.begin", outcome="refused", facts={"wrong": "name" if member is None else wrong})
+        self._note(connection, by, what, outcome="refused", facts={"wrong": "name" if member is None else wrong})
 
     # ------------------------------------------------------------ passwords and codes
+
+    def _recognised(self, name: str, password: str, what: str, address: str) -> MemberRow:
+        """Whose name and password these are, for this act; it is counted as a guess until it is pardoned.
+
+        Raises SignInRefused or SignInTooOften.
+        """
+        name = name if members.can_be_name(name) else ""
+        self._waits.charge(doors_of(name, address))
+        with self._database.reading() as connection:
+            member = store.member(connection, name)
+            if member is not None and member.ended_at is not None:
+                member = None
+        right = self._passwords.matches(None if member is None else member.secret, password)  # no connection waits for it
+        with self._database.reading() as connection:
+            if member is None or not right:
+                self._note_refusal(connection, member, what, "password", address)
+                raise SignInRefused
+            self._rehash(connection, member, password)
+        return member
+
+    def _pardon(self, member: MemberRow, address: str) -> None:
+        """It was no guess."""
+        self._waits.forgive(("name", member.name))
+        self._waits.give_back(doors_of(member.name, address))
 
     def _rehash(self, connection: Connection, member: MemberRow, password: str) -> None:
         """Keep the password by today's parameters, should its hash be older."""
@@ -384,12 +410,12 @@ class Staff:
             raise FieldRefused(field, "不是现在的密码;请重新输入", "it is not the present password; enter it again")
         self._waits.give_back(doors)
 
-    def _use_code(self, connection: Connection, member: MemberRow, code: str, address: str) -> None:
+    def _use_code(self, connection: Connection, member: MemberRow, code: str, what: str, address: str) -> None:
         """Go on if it is a code of now that was not used before. Raises SignInRefused."""
         assert member.totp is not None
         step = codes.step_of(member.totp, code, self._clock())
         if step is None or not store.use_step(connection, member.name, step):
-            self._note_refusal(connection, member, "code", address)
+            self._note_refusal(connection, member, what, "code", address)
             raise SignInRefused
 
     def _new_row(self, name: str, role: str, programmes: Iterable[str] | None, password: str) -> MemberRow:
@@ -401,8 +427,7 @@ class Staff:
 
     def _begin(self, connection: Connection, member: MemberRow, address: str, agent: str) -> str:
         """The token of a session that begins; what is over is swept out."""
-        self._waits.forgive(("name", member.name))
-        self._waits.give_back(doors_of(member.name, address))
+        self._pardon(member, address)
         now = self._clock()
         token = secrets.token_urlsafe(32)
         with connection.transaction():

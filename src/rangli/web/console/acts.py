@@ -39,6 +39,8 @@ KINDS: Final = {
     "member.programmes": ("更改可见项目", "Programmes changed"),
     "member.reset": ("重置成员", "Member reset"),
     "member.end": ("停用成员", "Member ended"),
+    "member.vouch": ("当面确认身份", "Identity shown at another's side"),
+    "programme.create": ("建立项目", "Programme created"),
     "refund": ("退款", "Refund"),
     "import.check": ("检查导入文件", "Import checked"),
     "import.settle": ("导入订单", "Import settled"),

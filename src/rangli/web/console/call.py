@@ -135,6 +135,10 @@ class Call:
         """A field of the form, without the blanks around it."""
         return self.form.get(name, [default])[0].strip()
 
+    def secret(self, name: str) -> str:
+        """A password of the form as it was typed, with the blanks around it."""
+        return self.form.get(name, [""])[0]
+
     def upload(self, name: str) -> Upload | None:
         """A file of the form, if one was chosen."""
         return self._uploads.get(name)

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import cache
 from typing import Final, NamedTuple
 
-from rangli.errors import FieldRefused, GuardsRefused, PlanFaulty, ProgrammeExists, RangliError
-from rangli.plan import judge, load, presets, verdict
+from rangli.errors import (
+    FieldRefused,
+    GuardsRefused,
+    PlanFaulty,
+    ProgrammeExists,
+    RangliError,
+    SignInRefused,
+    SignInTooOften,
+    SignOffMissing,
+)
+from rangli.plan import CompiledPlan, judge, load, presets, verdict
 from rangli.plan.parts import Words
-from rangli.service.people.drafts import ProgrammeLine
+from rangli.service.people.drafts import ProgrammeLine, signature
+from rangli.service.people.staff import ROLES as MEMBER_SCOPES
 from rangli.service.requests import Signature
-from rangli.service.settling.approval import CHANNELS, REAL, SECONDS_PER_DAY
+from rangli.service.settling.approval import CHANNELS, REAL, SECONDS_PER_DAY, admit
 from rangli.service.views import ProgrammeView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
@@ -18,6 +29,8 @@ from rangli.web.console.listing import Column, Filter, Listing, Slice, Sort, Wan
 from rangli.web.console.words import Link, State
 
 DAYS_MAX: Final = 400
+ENTERED: Final = ("name", "plan", "channel", "hold_days", "reason", "opinion", "other", "other_reason", "other_opinion")
+"""Fields of the form that are shown again after a refusal; a password and its code are not among them."""
 CHANNEL_STATES: Final = {
     "sandbox": State("sandbox", "沙箱", "sandbox", "plain"),
     "real": State("real", "真实通道", "real channel", "wait"),
@@ -133,14 +146,13 @@ def new(call: Call) -> Shown:
 
 def create(call: Call) -> Shown:
     """A new programme, or the form again with what is wrong."""
-    names = ("name", "plan", "channel", "hold_days", "reason", "opinion", "other", "other_reason", "other_opinion")
-    entered = {name: call.field(name) for name in names}
+    entered = {name: call.field(name) for name in ENTERED}
     try:
         view, signed = _created(call, entered)
     except (FieldRefused, PlanFaulty, GuardsRefused, ProgrammeExists) as refusal:
         return call.show_refused("plans/new.html", _at_its_field(refusal), cards=cards(), entered=entered)
     call.note(
-        "programme_create", view.name, plan=view.plan, version=view.version, channel=view.channel,
+        "programme.create", view.name, plan=view.plan, version=view.version, channel=view.channel,
         signed=[signature.name for signature in signed],
     )  # fmt: skip
     return call.go(f"/p/{call.segment(view.name)}/plan", f"项目 {view.name} 已建立。", f"{view.name} was created.")
@@ -150,8 +162,11 @@ def _created(call: Call, entered: dict[str, str]) -> tuple[ProgrammeView, tuple[
     """The programme, and who signed for it. Raises what it is refused for."""
     if entered["plan"] not in presets():
         raise FieldRefused("plan", "请选一个方案", "choose a plan")
-    signed = _signatures(call.member.name, entered)
-    hold_seconds = _hold_seconds(entered["hold_days"])
+    compiled, hold_seconds = load(entered["plan"]), _hold_seconds(entered["hold_days"])
+    held = compiled.plan.hold_days * SECONDS_PER_DAY if hold_seconds is None else hold_seconds
+    with suppress(SignOffMissing):  # what nobody can sign for is said before anybody does
+        admit(compiled, entered["channel"], held, ())
+    signed = _signed(call, entered, compiled)
     view = call.service.create(
         entered["name"], entered["plan"], hold_seconds=hold_seconds, channel=entered["channel"], signed=signed
     )
@@ -178,16 +193,45 @@ def _hold_seconds(days: str) -> int | None:
     return int(days) * SECONDS_PER_DAY
 
 
-def _signatures(name: str, entered: dict[str, str]) -> tuple[Signature, ...]:
-    """Who signs for the plan: on a real channel the member and, if he is named, another one."""
+def _signed(call: Call, entered: dict[str, str], compiled: CompiledPlan) -> tuple[Signature, ...]:
+    """Who signs: on a real channel two members, as for each later version; the second shows who he is at the first one's side.
+
+    Raises FieldRefused.
+    """
     if entered["channel"] != REAL:
         return ()
-    found = []
-    if entered["reason"] or entered["opinion"]:
-        found.append(Signature(name, entered["reason"], entered["opinion"]))
-    if entered["other"]:
-        found.append(Signature(entered["other"], entered["other_reason"], entered["other_opinion"]))
-    return tuple(found)
+    is_asked = verdict(judge(compiled)) == "sign-off"
+    first = signature(call.member.name, entered["reason"], entered["opinion"], is_asked=is_asked)
+    try:
+        second = signature(entered["other"], entered["other_reason"], entered["other_opinion"], is_asked=is_asked)
+    except FieldRefused as refusal:
+        raise FieldRefused(f"other_{refusal.field}", refusal.zh, refusal.en) from refusal
+    _vouched(call, second.name)
+    return first, second
+
+
+def _vouched(call: Call, name: str) -> None:
+    """That another member stands here who may sign for plans. Raises FieldRefused."""
+    if name == call.member.name:
+        raise FieldRefused("other", "须是另一位成员;一个人不能签两次", "it must be another member; nobody signs twice")
+    try:
+        other = call.service.staff.vouch(
+            name, call.secret("other_password"), call.field("other_code"), address=call.asked.address
+        )
+    except (SignInRefused, SignInTooOften) as refusal:
+        raise FieldRefused("other_password", refusal.zh, refusal.en) from refusal
+    if other.must_change:
+        raise FieldRefused(
+            "other",
+            "此成员还在用一次性密码;请先登录并换成自己的",
+            "he still has a one-time password; let him sign in and change it",
+        )
+    if "plans" not in MEMBER_SCOPES[other.role] or other.programmes is not None:
+        raise FieldRefused(
+            "other",
+            "此成员不能为新项目的方案签字;须是所有者,或可见全部项目的运营",
+            "he may not sign for a new programme's plan; it takes an owner, or somebody of operations who sees all of them",
+        )
 
 
 DOORS: Final = (

@@ -30,7 +30,7 @@ def sign_in(call: Call) -> Shown:
     """A session, or the second step, or the same page again."""
     there, name = _next(call.field("next")), call.field("name")
     try:
-        token = call.service.staff.sign_in(name, _secret(call, "password"), address=call.asked.address, agent=_agent(call))
+        token = call.service.staff.sign_in(name, call.secret("password"), address=call.asked.address, agent=_agent(call))
     except CodeWanted as wanted:
         return call.show("signing/code.html", next=there, ticket=wanted.ticket, refused=None)
     except (SignInRefused, SignInTooOften) as refusal:
@@ -81,11 +81,6 @@ def _next(there: str) -> str:
     return there if there.startswith("/") and there.isascii() and there.isprintable() else "/"
 
 
-def _secret(call: Call, name: str) -> str:
-    """A password as it was typed, with the blanks around it."""
-    return call.form.get(name, [""])[0]
-
-
 def _agent(call: Call) -> str:
     return call.asked.header(b"user-agent")
 
@@ -100,7 +95,7 @@ def account(call: Call) -> Shown:
 
 def change_password(call: Call) -> Shown:
     """A password of one's own; other sessions end."""
-    old, new, again = (_secret(call, name) for name in ("old", "new", "again"))
+    old, new, again = (call.secret(name) for name in ("old", "new", "again"))
     try:
         if new != again:
             raise FieldRefused("again", "两次输入不同;请重新输入", "it differs from the one above; enter it again")  # noqa: TRY301
@@ -132,7 +127,7 @@ def confirm_totp(call: Call) -> Shown:
 def end_totp(call: Call) -> Shown:
     """Codes are asked for no more."""
     try:
-        call.service.staff.end_totp(call.member.name, _secret(call, "password"), call.asked.address)
+        call.service.staff.end_totp(call.member.name, call.secret("password"), call.asked.address)
     except (FieldRefused, SignInTooOften) as refusal:
         return _account_again(call, "totp.off", refusal)
     return call.go("/me", "两步登录已停用。", "The second step is off.")
