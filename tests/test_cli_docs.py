@@ -250,6 +250,7 @@ COMMANDS = {
     "方案有问题 · a faulty plan": "explain zengzhi --amount 100 --concession 20% --set pool.mint=100% --set hold=soon",
     "改动无处可改 · a change that leads nowhere": "explain zengzhi --amount 100 --concession 20% --set shares[9].rate=1%",
     "改动写法不对 · a change that is none": "explain zengzhi --amount 100 --concession 20% --set pool.mint",
+    "改动的值读不懂 · a change with a value that is none": "explain zengzhi --amount 100 --concession 20% --set shares=[1",
     "让利超出方案 · a concession outside the plan's range": "explain weituanbao --amount 100 --concession 40%",
     "费率没有百分号 · a rate without a percent sign": "explain weituanbao --amount 100 --concession 20",
     "方案没有释放 · a plan that releases nothing": "schedule weituanbao --growth 15%",
@@ -260,6 +261,7 @@ COMMANDS = {
     "没有这个账户 · no such account": "statement rows platform:surplu",
     "哪本账 · whose books": "statement platform:surplus",
     "没有这笔订单 · no such order": "draw rows B7 --orders rows.csv",
+    "反向代理的地址不对 · a proxy's address that is none": "serve --proxy 10.0.0.9/8",
 }
 
 

@@ -35,20 +35,20 @@ shops.tickets=[{median: 45, max: 40}]               | bounds_crossed    | shops.
 consumers.invited=60%                               | bound_over_100    | consumers.invited    | 8
 start.locked=201                                    | part_over_whole   | start.locked         | 4
 start.recruited=6                                   | part_over_whole   | start.recruited      | 4
-injections=[{month: 12, amount: 5}]                 | month_over_end    | injections[0].month  | 1
-run={month: 12, share: 5%}                          | month_over_end    | run.month            | 1
-behaviour.sell={share: 5%, from: 40}                | month_over_end    | behaviour.sell.from  | 1
+injections=[{month: 12, amount: 5}]                 | month_over_end    | injections[0].month  | 9
+run={month: 12, share: 5%}                          | month_over_end    | run.month            | 9
+behaviour.sell={share: 5%, from: 40}                | month_over_end    | behaviour.sell.from  | 9
 consumers.rhythm=[0, 0, 0, 0, 0, 0, 0]              | rhythm_empty      | consumers.rhythm     | 8
-agents=[city, city]                                 | twice             | agents[1]            | 1
+agents=[city, city]                                 | twice             | agents[1]            | 9
 consumers.new=90000000                              | crowd_over_limit  | consumers.growth     | 8
 consumers.rhythm=[1, 2]                             | too_few           | consumers.rhythm     | 8
 consumers.visits=often                              | number_malformed  | consumers.visits     | 8
 consumers.visits=1.234                              | number_malformed  | consumers.visits     | 8
 shops.concessions[0].rate=0.123%                    | rate_too_fine     | shops.concessions[0].rate | 6
 months=0                                            | out_of_range      | months               | 3
-behaviour.wash={amount: 100}                        | missing_key       | behaviour.wash.orders | 1
-costs.tax=none                                      | not_one_of        | costs.tax            | 1
-consumer.churn=5%                                   | unknown_key       | consumer             | 1
+behaviour.wash={amount: 100}                        | missing_key       | behaviour.wash.orders | 9
+costs.tax=none                                      | not_one_of        | costs.tax            | 9
+consumer.churn=5%                                   | unknown_key       | consumer             | 9
 """
 ROWS = [tuple(part.strip() for part in line.split("|")) for line in FAULTS.strip().splitlines()[1:]]
 

@@ -164,7 +164,7 @@ def test_the_version_changes_with_the_order_of_shares() -> None:
         ("shares[2].shares[5].rate = 0.4% of amount", "      - {to: agent.province, rate: 0.4% of amount, differential: true}"),
         ("shares[2].rate=3% of amount", "    rate: 3% of amount"),
         ("network={}", "network: {}"),
-        ("shares[0].else=merchant", "  - {else: merchant, to: pool, rate: 16% of amount}"),
+        ("shares[0].else=merchant", "  - {to: pool, rate: 16% of amount, else: merchant}"),
         ("shares[2].envelope='a, b'", '  - envelope: "a, b"'),
         ("about.zh=全新", "  zh: 全新"),
     ],
@@ -258,6 +258,48 @@ def test_an_override_adds_a_key_to_any_mapping(text: str, data: st.DataObject) -
     )
 
 
+COMMENTED = """\
+# the whole
+plan: x   # its name
+shares:   # who gets what
+  # the first
+  - to: referrer
+    rate: 1% of amount   # of all
+# and no other
+
+# what packets do
+packets:
+  tiers:
+    - 100
+    # a large one
+    - 200
+  # so many at a time
+  per_order: 20   # not more
+# the end
+"""
+
+
+@pytest.mark.parametrize(
+    ("change", "gone", "come"),
+    [
+        ("packets.tiers=[50]", ["  tiers:", "    - 100", "    # a large one", "    - 200"], ["  tiers: [50]"]),
+        ("packets.tiers[1]=50", ["    - 200"], ["    - 50"]),
+        ("packets.per_order=5", ["  per_order: 20   # not more"], ["  per_order: 5   # not more"]),
+        ("packets={per_order: 5}", COMMENTED.splitlines()[9:16], ["packets: {per_order: 5}   # not more"]),
+        ("packets.exit.received=30%", [], ["  exit: {received: 30%}"]),
+        ("shares[0].rate=2% of amount", ["    rate: 1% of amount   # of all"], ["    rate: 2% of amount   # of all"]),
+        ("shares[0].else=merchant", [], ["    else: merchant"]),
+        ("hold=7", [], ["hold: 7"]),
+    ],
+)
+def test_no_comment_is_lost_that_is_not_inside_what_is_replaced(change: str, gone: list[str], come: list[str]) -> None:
+    """YAML counts what follows a list in lines as part of it, and the remark on the next section went with the tiers."""
+    before, after = COMMENTED.splitlines(), override(COMMENTED, [change]).splitlines()
+
+    assert (gone, come) == ([line for line in before if line not in after], [line for line in after if line not in before])
+    assert [line for line in before if line in after] == [line for line in after if line in before]
+
+
 def test_overrides_are_made_one_after_the_other() -> None:
     """A later one sees what an earlier one made."""
     compiled = load("weituanbao", ["packets.merchant_tiers={甲: [10]}", "packets.merchant_tiers.甲[0]=20", "bonus=[]"])
@@ -297,11 +339,23 @@ def test_an_override_is_checked_like_all_the_rest() -> None:
     assert "per_order: 20" in text.splitlines()[found.line - 1]
 
 
-@pytest.mark.parametrize("change", ["hold=[1", "hold=", "hold=*x"])
+@pytest.mark.parametrize("change", ["hold=[1", "hold=", "hold=*x", "hold={a: 1, a: 2}"])
 def test_an_override_with_a_value_that_is_no_value_is_refused(change: str) -> None:
-    """The fault is in the change and not in the plan."""
-    with pytest.raises(InputRefused):
+    """The fault is in the change and not in the plan, and the refusal says so."""
+    with pytest.raises(InputRefused) as refused:
         override(preset_text("weituanbao"), [change])
+
+    assert f"the value in the change {change!r} cannot be read" in refused.value.en
+    assert f"改动 {change!r} 的值读不懂" in refused.value.zh
+    assert not isinstance(refused.value, PlanFaulty)
+
+
+def test_a_document_in_which_nothing_can_be_changed_is_refused_with_what_is_wrong_in_it() -> None:
+    """Then the fault is in the document; and where only its style is in the way, the refusal names the place."""
+    with pytest.raises(PlanFaulty):
+        override("plan: [", ["hold=7"])
+    with pytest.raises(InputRefused, match=r"written so that this place \(hold\) cannot be changed"):
+        override("plan: x\nen: |+\n  a\n\n", ["hold=7"])
 
 
 # ---------------------------------------------------------------- finding

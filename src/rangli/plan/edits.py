@@ -43,8 +43,8 @@ def put(text: str, steps: Steps, value: Value, order: Order = lambda _: (), *, i
         assert isinstance(at, int)
         assert isinstance(items, list)
         meant = _with(before, tuple(outer), [*items[:at], value, *items[at:]])
-        return _only(_inserted(text, parent, at, flow(value)), meant)
-    return _only(_put(text, steps, value, order), _with(before, steps, value))
+        return _only(_inserted(text, parent, at, flow(value)), meant, steps)
+    return _only(_put(text, steps, value, order), _with(before, steps, value), steps)
 
 
 def cut(text: str, steps: Steps) -> str:
@@ -57,7 +57,7 @@ def cut(text: str, steps: Steps) -> str:
     if at >= len(entries):
         raise _refused(steps)
     cut_out = _cut_flow if parent.flow_style else _cut_block
-    return _only(cut_out(text, parent, at), _without(before, steps))
+    return _only(cut_out(text, parent, at), _without(before, steps), steps)
 
 
 def value_of(text: str) -> Value:
@@ -126,14 +126,14 @@ def _without(before: Value, steps: Steps) -> Value:
     return {key: _without(inner, rest) if key == step else inner for key, inner in before.items() if rest or key != step}
 
 
-def _only(after: str, meant: Value) -> str:
+def _only(after: str, meant: Value, steps: Steps) -> str:
     """The edited text, if it says what is meant. Raises InputRefused."""
     try:
         said = value_of(after)
     except PlanFaulty:
         said = ""
     if said != meant:
-        raise _refused(())
+        raise _refused(steps)
     return after
 
 
