@@ -243,6 +243,39 @@ def test_verify_starts_from_a_checkpoint_when_it_is_asked_to(world: World) -> No
     assert (whole["head"], whole["state_hash"]) == (tail["head"], tail["state_hash"])
 
 
+def on_record(world: World) -> list[tuple[Any, ...]]:
+    """The verifications that the console's seal looks at."""
+    with psycopg.connect(world.url) as connection:
+        return connection.execute("SELECT programme, asked_by, outcome, position FROM verification ORDER BY number").fetchall()
+
+
+def test_a_verification_of_the_whole_journal_is_on_record_as_the_command_lines(world: World) -> None:
+    """The console's seal is of the books, whoever looked at them; a part of the journal says nothing of the whole."""
+    before = on_record(world)
+    (tail,) = world.facts(f"verify --since {ORDERS}")["programmes"]
+    (whole,) = world.facts("verify")["programmes"]
+    world.sql("UPDATE journal SET amount[2] = amount[2] + 1 WHERE position = 117")
+    (broken,) = world.rangli("verify --json").facts["programmes"]
+
+    assert [False, True, True] == [one["kept"] for one in (tail, whole, broken)]
+    found = on_record(world)[len(before) :]
+    assert [(NAME, "command line", "clean", ORDERS + 1), (NAME, "command line", "broken", 117)] == found
+
+
+def test_a_database_that_only_reads_is_verified_and_says_that_the_finding_is_not_kept(world: World) -> None:
+    """A standby, or a copy that an auditor was given."""
+    before = on_record(world)
+    reading = World(world.folder, f"{world.url}&options=-c%20default_transaction_read_only%3Don")
+    told = {lang: reading.rangli(f"verify --lang {lang}") for lang in ("zh", "en")}
+    (report,) = reading.facts("verify")["programmes"]
+
+    assert (0, 0, True, False) == (told["zh"].status, told["en"].status, report["ok"], report["kept"])
+    assert "这次核验没有记录,控制台看不到" in told["zh"].err
+    assert "not on record, so the console will not see it" in told["en"].err
+    assert "read-only transaction" in told["en"].err
+    assert before == on_record(world)
+
+
 # ---------------------------------------------------------------- doctor
 
 PLANTED = """

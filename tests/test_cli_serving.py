@@ -107,6 +107,18 @@ def test_a_service_is_used_through_its_api_and_proved_beside_it(programme_folder
     assert told["entries"] == after["entries"]
 
 
+def test_a_service_believes_the_proxies_that_its_command_names(programme_folder: Path) -> None:
+    """An option that is read and goes nowhere looks the same until somebody is locked out."""
+    secrets = [run(f"member {act} proxied --data {programme_folder} --json").facts["password"] for act in ("add", "reset")]
+    headers = {"x-forwarded-for": "203.0.113.7", "x-forwarded-proto": "https"}
+    with serving(programme_folder, "--proxy", "10.0.0.0/8", "--proxy", "127.0.0.1") as service:
+        api = service.said["api"]
+        form = {"name": "proxied", "password": secrets[-1]}
+        told = httpx.post(f"{api}/console/sign-in", data=form, headers={"origin": api, **headers})
+
+    assert (303, True) == (told.status_code, "; Secure" in told.headers["set-cookie"])
+
+
 def test_the_first_key_and_owner_are_shown_once_and_a_second_service_finds_the_port_taken(programme_folder: Path) -> None:
     """Whoever has the terminal's history must not have the service; what the API refuses is told as it would be here."""
     run(f"key create first --data {programme_folder}")

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 import service_worlds as worlds
 from service_worlds import MARKET, NOON, connected, done, orders
 
-from rangli.errors import ProgrammeNotFound, VerifyRunning
+from rangli.errors import DatabaseUnreachable, LedgerError, ProgrammeNotFound, VerifyRunning
 from rangli.service import Service
 from rangli.service.clock import SetClock
+from rangli.service.people.acts import COMMAND_LINE
 from rangli.service.work import seal
-from rangli.service.work.seal import SealView
+from rangli.service.work.seal import Found, SealView
+from rangli.store import people
 from rangli.store.database import Database
+from rangli.store.seal import VERIFYING
 
 house, url = worlds.house, worlds.url
 
@@ -287,7 +290,7 @@ def test_what_a_killed_service_left_behind_is_ended_at_the_next_start(url: str, 
         kept_as(service, "running", url, ended_at=None)
     with worlds.opened(url, clock) as service:
         assert None is looked.checking
-        assert ["failed", "failed"] == [one.outcome for one in service.seal.history("w")]
+        assert [("failed", seal.LEFT[1])] * 2 == [(one.outcome, one.en) for one in service.seal.history("w")]
         assert "green" == verified(service).tone
 
 
@@ -322,3 +325,136 @@ def test_a_programme_that_is_not_there_cannot_be_verified(service: Service) -> N
         service.seal.verify_now("nobody", "Ann")
 
     assert [] == service.seal.history("nobody")
+
+
+# ---------------------------------------------------------------- on the command line
+
+
+def here(service: Service, url: str, progress: Callable[[int], None] | None = None) -> Found:
+    """A verification in this process, as the command line makes it."""
+    with Database(url) as database:
+        number = service.running("w").number
+        return seal.verify_here(database, "w", number, COMMAND_LINE.role, clock=service.clock, progress=progress)
+
+
+def tampered(url: str) -> None:
+    """An amount is not what it was."""
+    with connected(url) as connection:
+        connection.execute("UPDATE journal SET amount[1] = amount[1] + 1 WHERE position = 7")
+
+
+def test_what_the_command_line_finds_moves_the_seal(service: Service, url: str) -> None:
+    """Whoever verifies in a terminal every night must not be told in the morning that nobody has verified."""
+    clean = here(service, url)
+    green = service.seal.of("w")
+    tampered(url)
+    broken = here(service, url)
+    red = service.seal.of("w")
+
+    assert (None, None) == (clean.unkept, broken.unkept)
+    assert not isinstance(clean.result, LedgerError)
+    assert isinstance(broken.result, LedgerError)
+    assert ["green", "red"] == [green.tone, red.tone]
+    assert green.verdict is not None
+    assert red.verdict is not None
+    assert ("command line", 21, clean.result.head) == (green.verdict.asked_by, green.verdict.position, green.verdict.head)
+    assert ("broken", 7, broken.result.en) == (red.verdict.outcome, red.verdict.position, red.verdict.en)
+
+
+def test_while_the_command_line_verifies_the_console_says_so_and_waits(service: Service, url: str) -> None:
+    """It is the same journal that is read, and once at a time is enough."""
+    seen: list[SealView] = []
+
+    def look(_: int) -> None:
+        if not seen:
+            seen.append(service.seal.of("w"))
+            with pytest.raises(VerifyRunning):
+                service.seal.verify_now("w", "Ann")
+
+    here(service, url, look)
+    checking = seen[0].checking
+
+    assert checking is not None
+    assert ("command line", False) == (checking.by, checking.is_here)
+    assert ["clean"] == [one.outcome for one in service.seal.history("w")]
+    assert "green" == verified(service).tone
+
+
+def test_beside_a_verification_of_the_service_a_difference_is_kept_and_a_clean_finding_is_not(service: Service, url: str) -> None:
+    """Who asks in a terminal gets his answer; a clean one must not hide what the other, which may have seen more, will find."""
+    number = service.running("w").number
+    with connected(url) as busy:
+        assert people.try_lock(busy, VERIFYING, number)
+        kept_as(service, "running", url, ended_at=None)
+        clean = here(service, url)
+        after = service.seal.of("w")
+        tampered(url)
+        broken = here(service, url)
+        red = service.seal.of("w")
+        outcomes = [one.outcome for one in service.seal.history("w")]
+
+    assert (seal.ANOTHER, None) == (clean.unkept, broken.unkept)
+    assert ("grey", "red") == (after.tone, red.tone)
+    assert ["broken", "running"] == outcomes
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome", "words"),
+    [
+        (KeyboardInterrupt(), "cancelled", "cancelled"),
+        (DatabaseUnreachable("断了", "it is gone"), "failed", "it is gone"),
+        (MemoryError("no\nmore"), "failed", "it went wrong: MemoryError: no more"),
+    ],
+    ids=["Ctrl-C", "a refusal", "a mistake"],
+)
+def test_what_ends_it_early_leaves_no_row_that_runs(
+    service: Service, url: str, fault: BaseException, outcome: str, words: str
+) -> None:
+    """A verification that runs for ever on the page would keep everybody from beginning another."""
+    kept_as(service, "clean", url, position=21, head=head_of(url, 21))
+
+    def stop(_: int) -> None:
+        raise fault
+
+    with pytest.raises(type(fault)):
+        here(service, url, stop)
+    newest = service.seal.history("w")[0]
+    view = service.seal.of("w")
+
+    assert (outcome, words, COMMAND_LINE.role) == (newest.outcome, newest.en, newest.asked_by)
+    assert newest.ended_at
+    assert ({"cancelled": "green", "failed": "amber"}[outcome], None) == (view.tone, view.checking)
+    assert "green" == verified(service).tone
+
+
+def test_a_database_that_takes_no_writes_is_verified_all_the_same(service: Service, url: str) -> None:
+    """A copy that only follows another is where an auditor verifies; and he is told that nobody else will see it."""
+    only_reading = f"{url}&options=-c%20default_transaction_read_only%3Don"
+    clean = here(service, only_reading)
+    tampered(url)
+    broken = here(service, only_reading)
+
+    assert not isinstance(clean.result, LedgerError)
+    assert isinstance(broken.result, LedgerError)
+    for found in (clean, broken):
+        assert found.unkept is not None
+        assert "read-only transaction" in found.unkept[1]
+    assert [] == service.seal.history("w")
+
+
+def test_a_finding_that_cannot_be_written_at_the_end_is_told_nevertheless(service: Service, url: str) -> None:
+    """An hour's work is not thrown away because the database was switched over in the last second."""
+
+    def switch(_: int) -> None:
+        with connected(url) as connection:
+            connection.execute("ALTER TABLE verification RENAME TO verification_away")
+
+    found = here(service, url, switch)
+    with connected(url) as connection:
+        connection.execute("ALTER TABLE verification_away RENAME TO verification")
+
+    assert not isinstance(found.result, LedgerError)
+    assert found.unkept is not None
+    assert "verification" in found.unkept[1]
+    assert None is service.seal.of("w").checking
+    assert [("failed", seal.LEFT[1])] == [(one.outcome, one.en) for one in service.seal.history("w")]

@@ -24,7 +24,7 @@ from rangli.cli import face as faces
 from rangli.cli.opening import Opened, has_data, opened
 from rangli.cli.options import Lang
 from rangli.cli.tour import Teller
-from rangli.errors import FolderRefused
+from rangli.errors import FolderRefused, LedgerError
 from rangli.money import MICRO_PER_FEN, mul_div, parse_micro, parse_yuan, print_ratio
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
     from rangli.service import Running, Service
     from rangli.service.requests import OrderRequest
-    from rangli.service.settling.verify import Verified
     from rangli.service.views import DecisionView
 
 PLANS: Final = {"weituanbao": None, "moudian": None, "zengzhi": "20%"}
@@ -413,8 +412,8 @@ def _prove(teller: Teller, it: Opened, stages: list[Stage]) -> None:
     )
     for stage in stages:
         live = stage.running.state_hash()
-        report: Any = verify_with_bar(teller.face, it, journal_of(it.database, stage.name))
-        verified: Verified = report
+        verified = verify_with_bar(teller.face, it, journal_of(it.database, stage.name)).result
+        assert not isinstance(verified, LedgerError), verified.en
         assert verified.state_hash == live, "what is derived again is what the service holds"
         made.add_row(f"  ✓ {stage.name}", faces.count(verified.position), faces.count(verified.transfers), f"{live[:16]}…")
     teller.face.show(made, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -34,6 +35,14 @@ def serve(
         int,
         typer.Option("--port", metavar="N", min=0, max=PORT_MAX, help="端口,0 为任一空闲的 · the port, 0 for any that is free"),
     ] = 8000,
+    proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--proxy",
+            metavar="ADDRESS",
+            help="前面的反向代理的 IP 地址或网段,可多次 · the IP address or network of a proxy before it; repeatable",
+        ),
+    ] = None,
     webhooks_to_private: Annotated[
         bool,
         typer.Option(
@@ -48,26 +57,32 @@ def serve(
     """运行服务 · Run the service.
 
     启动数据库、结算各项目、提供控制台和 API,直到 Ctrl-C 或 SIGTERM。第一次启动发放管理密钥和所有者的一次性密码,只显示这一次。
+    要经网络访问,请在前面放一个带 TLS 的反向代理,并用 --proxy 指明它:
+    只有它写的 X-Forwarded-For 和 X-Forwarded-Proto 才算数。
     webhook 不发往内网和本机,否则管理密钥就成了通往内网的路(SSRF);确有需要才加 --webhooks-to-private。
 
     Starts the database, settles every programme, serves the console and the API. The first start makes an admin key and the
     owner of the console, and shows the key and his one-time password once.
+    For a network, put a proxy with TLS before it and name it by --proxy: then its X-Forwarded-For
+    and X-Forwarded-Proto are believed, and nobody else's.
     Webhooks go to no private address, or an admin key would lead into your network (SSRF); --webhooks-to-private lets them.
 
     例 Example: rangli serve --data build/data --port 8000
     """
-    face = Face(lang, json=json)
+    from rangli.web import listen, proxies_of
+    from rangli.web import serve as serve_http
+
+    face, proxies = Face(lang, json=json), proxies_of(proxy or ())
     try:
         with opened(data, make=True) as it:
             from rangli.service import Service
-            from rangli.web import listen
-            from rangli.web import serve as serve_http
 
             listen(host, port).close()  # a port that is taken is named now, and not after a quarter of a minute of compiling
             with Service.open(it.database, rehearsing=True, private_webhooks=webhooks_to_private, jobs_folder=it.lab) as service:
                 first = First(first_key(service), *(service.staff.ensure_owner() or ("", "")))
                 _rehearse(face, service)
-                serve_http(service, host=host, port=port, ready=lambda url: _announce(face, it, service, url, first))
+                announce = partial(_announce, face, it, service, first)
+                serve_http(service, host=host, port=port, proxies=proxies, ready=announce)
     except KeyboardInterrupt:  # before it listened, or a second time
         pass
     face.note("服务已停止", "the service has stopped")
@@ -93,7 +108,7 @@ def first_key(service: Service) -> str:
     return token
 
 
-def _announce(face: Face, it: Opened, service: Service, url: str, first: First) -> None:
+def _announce(face: Face, it: Opened, service: Service, first: First, url: str) -> None:
     """Where it is, what it serves, the first key and the first owner."""
     programmes = service.programmes()
     if face.json:

@@ -114,11 +114,14 @@ def newest(connection: Connection, programmes: Iterable[str]) -> dict[str, Newes
     return known
 
 
-def verifications(connection: Connection, programme: str, before: int, limit: int) -> list[VerificationRow]:
-    """Those of a programme, newest first, from before a number on."""
+def verifications(
+    connection: Connection, programme: str, beyond: int, limit: int, *, oldest_first: bool = False
+) -> list[VerificationRow]:
+    """Those of a programme before a number, newest first, or after it, oldest first."""
+    there = "number > %s ORDER BY number" if oldest_first else "number < %s ORDER BY number DESC"
     with connection.cursor(row_factory=class_row(VerificationRow)) as cursor:
         cursor.execute(
-            f"SELECT {_COLUMNS} FROM verification WHERE programme = %s AND number < %s ORDER BY number DESC LIMIT %s",  # noqa: S608
-            [programme, before, limit],
+            f"SELECT {_COLUMNS} FROM verification WHERE programme = %s AND {there} LIMIT %s",  # noqa: S608 -- words of our own
+            [programme, beyond, limit],
         )
         return cursor.fetchall()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rangli.web.app import application
+from rangli.web.proxies import proxies_of
 from rangli.web.serving import listen, serve
 
-__all__ = ["application", "listen", "serve"]
+__all__ = ["application", "listen", "proxies_of", "serve"]

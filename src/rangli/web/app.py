@@ -17,15 +17,20 @@ from rangli.web.desk import Desk
 from rangli.web.front import Doorway, Front, refuse_route
 from rangli.web.openapi import document
 from rangli.web.page import page
+from rangli.web.proxies import Proxies
 from rangli.web.routes import ROUTES
 
 if TYPE_CHECKING:
     from rangli.service import Service
 
 
-def application(service: Service, *, open_metrics: bool = True) -> FastAPI:
-    """The app. ``open_metrics=False`` lets only keys with the scope ``read`` see /metrics."""
-    desk = Desk(service, open_metrics=open_metrics)
+def application(service: Service, *, open_metrics: bool = True, proxies: Proxies = ()) -> FastAPI:
+    """The app.
+
+    open_metrics : False lets only keys with the scope ``read`` see /metrics
+    proxies      : whose word counts for whom and by which way a request comes
+    """
+    desk = Desk(service, open_metrics=open_metrics, proxies=proxies)
     desk.document = msgspec.json.encode(document())
     desk.page = page()
 

@@ -11,6 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from rangli.errors import FieldRefused
 from rangli.web.problems import Fault, refusal_of
+from rangli.web.proxies import Proxies, client_of, is_https
 
 if TYPE_CHECKING:
     from rangli.service.people.access import Grant
@@ -38,10 +39,12 @@ class Reply(NamedTuple):
 class Asked:
     """One HTTP request. Only what an endpoint asks for is read and decoded."""
 
-    __slots__ = ("_scope", "grant", "receive")
+    __slots__ = ("_proxies", "_scope", "grant", "receive")
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(self, scope: Scope, receive: Receive, proxies: Proxies) -> None:
+        """``proxies`` : whose word counts for whom and by which way a request comes."""
         self._scope = scope
+        self._proxies = proxies
         self.receive = receive
         self.grant: Grant | None = None
         """Whose key it is; set when it was let in."""
@@ -59,6 +62,10 @@ class Asked:
                 return str(value, "latin-1").strip()
         return ""
 
+    def _lines(self, name: bytes) -> str:
+        """A header that may come in several lines, in one."""
+        return ",".join(str(value, "latin-1") for key, value in self._scope["headers"] if key == name)
+
     @property
     def path(self) -> str:
         """The address as it was sent, without the query."""
@@ -67,14 +74,20 @@ class Asked:
 
     @property
     def address(self) -> str:
-        """Whose connection it is: an IP address."""
+        """Whose request it is: an IP address. It is that of the connection, or of whom a trusted proxy names."""
+        return client_of(self._peer, self._lines(b"x-forwarded-for"), self._proxies)
+
+    @property
+    def _peer(self) -> str:
+        """Whose connection it is."""
         client = self._scope.get("client")
         return "" if client is None else str(client[0])
 
     @property
     def is_secure(self) -> bool:
-        """Whether it came by https."""
-        return self._scope.get("scheme") == "https" or self.header(b"x-forwarded-proto") == "https"
+        """Whether it came by https, here or to a trusted proxy."""
+        is_here = self._scope.get("scheme") == "https"
+        return is_here or is_https(self._peer, self._lines(b"x-forwarded-proto"), self._proxies)
 
     def cookies(self) -> dict[str, str]:
         """The cookies that came with it; of two with one name the first, which is the one of the longer path."""

@@ -13,6 +13,7 @@ from rangli.web.figures import Traffic
 from rangli.web.gate import Gate, Meter
 from rangli.web.intake import Intake
 from rangli.web.log import Log
+from rangli.web.proxies import Proxies
 
 if TYPE_CHECKING:
     from rangli.service import Running, Service
@@ -27,10 +28,12 @@ T = TypeVar("T")
 class Desk:
     """The service, the gate, the log, and the threads that ask the service."""
 
-    def __init__(self, service: Service, *, open_metrics: bool = True) -> None:
+    def __init__(self, service: Service, *, open_metrics: bool = True, proxies: Proxies = ()) -> None:
         self.service = service
         self.open_metrics = open_metrics
         """Whether figures are shown without a key."""
+        self.proxies = proxies
+        """Who may say for whom a request is."""
         self.document = self.page = b""
         """The OpenAPI document and the page of /docs; the application makes them."""
         self.gate = Gate(service.access, self.ask)

@@ -56,7 +56,7 @@ class Front:
             await self._app(scope, receive, send)
             return
         began = perf_counter()
-        passage = Passage(Asked(scope, receive), f"{self._prefix}-{next(self._numbers):x}")
+        passage = Passage(Asked(scope, receive, self._desk.proxies), f"{self._prefix}-{next(self._numbers):x}")
         scope["rangli.passage"] = passage
         # Routes match the path as it was sent, so a slash inside a name (%2F) divides nothing; Asked.param decodes the parts.
         scope["path"] = str(scope["raw_path"], "latin-1")

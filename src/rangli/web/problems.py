@@ -176,8 +176,9 @@ FAULTS: Final[dict[str, FaultKind]] = {
         403,
         "表单不是从本后台提交的",
         "The form is not from here",
-        "表单不是从本后台当前的登录中提交的,未作任何改动;请刷新页面后重试",
-        "the form was not handed in from this console and this sign-in, and nothing was changed; reload the page and try again",
+        "表单不是从本后台当前的登录中提交的,未作任何改动;请刷新页面后重试。每次都这样,就是前面的反向代理没有原样传递 Host",
+        "the form was not handed in from this console and this sign-in, and nothing was changed; reload the page and try again;"
+        " if that never helps, a proxy before it does not pass Host on",
     ),
     "rate_limited": FaultKind(
         429,

@@ -14,6 +14,7 @@ import uvicorn
 from rangli.errors import AddressRefused
 from rangli.web.app import application
 from rangli.web.garbage import Aside
+from rangli.web.proxies import Proxies
 
 if TYPE_CHECKING:
     from rangli.service import Service
@@ -34,8 +35,15 @@ LOGGING: Final[dict[str, Any]] = {
 class Server(uvicorn.Server):
     """uvicorn, but it ends the feeds before it waits for answers, and gives control back after a signal."""
 
-    def __init__(self, service: Service, *, open_metrics: bool = True, ready: Callable[[], None] = lambda: None) -> None:
-        self._app = application(service, open_metrics=open_metrics)
+    def __init__(
+        self,
+        service: Service,
+        *,
+        open_metrics: bool = True,
+        proxies: Proxies = (),
+        ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._app = application(service, open_metrics=open_metrics, proxies=proxies)
         self._aside = Aside()
         self._ready = ready
         config = uvicorn.Config(
@@ -91,10 +99,19 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def serve(
-    service: Service, *, host: str, port: int, ready: Callable[[str], None] | None = None, open_metrics: bool = True
+    service: Service,
+    *,
+    host: str,
+    port: int,
+    ready: Callable[[str], None] | None = None,
+    open_metrics: bool = True,
+    proxies: Proxies = (),
 ) -> None:
     """Serve until SIGTERM or SIGINT. ``ready`` gets the address once it answers; port 0 is any free. Raises AddressRefused."""
     with listen(host, port) as listening:
         name = f"[{host}]" if ":" in host else host
         address = f"http://{name}:{listening.getsockname()[1]}"
-        Server(service, open_metrics=open_metrics, ready=lambda: ready(address) if ready else None).run([listening])
+        server = Server(
+            service, open_metrics=open_metrics, proxies=proxies, ready=lambda: ready(address) if ready else None
+        )  # fmt: skip
+        server.run([listening])

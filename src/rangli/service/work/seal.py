@@ -1,10 +1,11 @@
 """The seal: whether a programme's books are as they should be, and how that is known. It is green only when it is true.
 
-    verify_now ─▶ lock, row ─▶ worker (decides the whole journal again) ─▶ row: clean | broken | failed | cancelled
-    of         ─▶ that row, the journal's hash at its position now, the trial balance now ─▶ green | amber | red | grey
+    verify_now  ─▶ lock, row ─▶ worker (decides the whole journal again) ─▶ row: clean | broken | failed | cancelled
+    verify_here ─▶ the same without a worker, for the command line
+    of          ─▶ that row, the journal's hash at its position now, the trial balance now ─▶ green | amber | red | grey
 
-A worker is a process of its own that gives way to the settler. Whoever verifies holds an advisory lock, so one verification of a
-programme runs at a time, in whatever process; a row whose lock nobody holds was left by a service that stopped.
+A worker is a process of its own that gives way to the settler. Whoever verifies holds an advisory lock, so the service begins one
+verification of a programme at a time, in whatever process; a row whose lock nobody holds was left by a process that is gone.
 """
 
 from __future__ import annotations
@@ -13,14 +14,14 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 
 import msgspec
 import psycopg
 
 from rangli.errors import Broken, LedgerError, RangliError, VerifyRunning
 from rangli.money import mul_div, print_micro
-from rangli.service.clock import MICRO_PER_SECOND, Clock, rfc3339
+from rangli.service.clock import MICRO_PER_SECOND, Clock, rfc3339, system_clock
 from rangli.service.work.jobs import CANCELLED, DONE, Jobs
 from rangli.service.work.worker import Progress
 from rangli.store import journal, people, seal
@@ -29,6 +30,7 @@ from rangli.store.seal import Newest, VerificationRow
 
 if TYPE_CHECKING:
     from rangli.service.live import Running
+    from rangli.service.settling.verify import Verified
 
 GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"
 AGE_SECONDS_MAX: Final = 86_400
@@ -40,6 +42,12 @@ TOTALS_SECONDS: Final = 5
 WORKERS: Final = 2
 """Programmes that are verified at a time."""
 STOPPED: Final = ("服务停止,核验没有做完", "the service stopped before it was done")
+LEFT: Final = ("进行核验的进程已不在,核验没有做完", "the process that verified it is gone and had not done it")
+LET_BE: Final = ("已取消", "cancelled")
+ANOTHER: Final = (
+    "此刻另有一次核验在进行,相符的结论由那一次记录",
+    "another verification of it runs at the moment, and a clean finding is left to that one",
+)
 
 log = logging.getLogger("rangli.seal")
 
@@ -98,6 +106,15 @@ class Said(NamedTuple):
     en: str
 
 
+class Found(NamedTuple):
+    """What a verification in this process came to, and whether it is on record."""
+
+    result: Verified | LedgerError
+    """A difference is a result."""
+    unkept: tuple[str, str] | None
+    """Why it is not, in Chinese and English."""
+
+
 class _Added(NamedTuple):
     """A trial balance, and when it was drawn up."""
 
@@ -131,14 +148,15 @@ class Seal:
         names = [one.name for one in running]
         with self._database.reading() as connection:
             known = seal.newest(connection, names)
-            if self._are_left(known) and seal.end_orphans(connection, self._clock(), *STOPPED):
+            if self._are_left(known) and seal.end_orphans(connection, self._clock(), *LEFT):
                 known = seal.newest(connection, names)
         return {one.name: self._view(one, known[one.name]) for one in running}
 
-    def history(self, programme: str, before: int = 2**62, limit: int = 100) -> list[Verification]:
-        """The verifications of a programme, newest first."""
+    def history(self, programme: str, beyond: int = 0, limit: int = 100, *, oldest_first: bool = False) -> list[Verification]:
+        """The verifications of a programme beyond a number (0: all), newest or oldest first."""
+        start = beyond or (0 if oldest_first else 2**62)
         with self._database.reading() as connection:
-            return [_view(row) for row in seal.verifications(connection, programme, before, limit)]
+            return [_view(row) for row in seal.verifications(connection, programme, start, limit, oldest_first=oldest_first)]
 
     def _are_left(self, known: dict[str, Newest]) -> bool:
         """Whether any is said to run that does not run here."""
@@ -217,9 +235,9 @@ class Seal:
     # ------------------------------------------------------------ verifying
 
     def start(self) -> None:
-        """End what a service that stopped has left behind."""
+        """End what a process that is gone has left behind."""
         with self._database.reading() as connection:
-            seal.end_orphans(connection, self._clock(), *STOPPED)
+            seal.end_orphans(connection, self._clock(), *LEFT)
 
     def verify_now(self, programme: str, by: str) -> int:
         """Begin to decide the whole journal again, in the background; the verification's number.
@@ -227,34 +245,21 @@ class Seal:
         Raises ProgrammeNotFound, VerifyRunning while one of this programme runs, JobsBusy.
         """
         running = self._running(programme)
-        connection = self._database.connect()
-        try:
-            with self._lock:
-                return self._begin(connection, running, by)
-        except BaseException:
-            connection.close()
-            raise
-
-    def _begin(self, connection: Connection, running: Running, by: str) -> int:
-        """Take the lock, keep that it has begun, and let a worker do it."""
-        programme = running.name
-        if self._closing or not people.try_lock(connection, seal.VERIFYING, running.number):
-            raise VerifyRunning(
-                f"项目 {programme} 正在核验;请等它结束,或先取消", f"{programme} is being verified; wait for its end, or cancel it"
-            )
-        seal.end_orphans(connection, self._clock(), *STOPPED)
-        row = seal.begin(connection, programme, by, self._clock())
-        arguments = {"url": self._database.url, "programme": programme}
-        try:
-            job = self._jobs.start("verify", prove, arguments, programme=programme, by=by)
-        except RangliError as refusal:
-            self._end(connection, row._replace(outcome="failed", zh=refusal.zh, en=refusal.en))
-            raise
-        self._live[programme] = job
-        thread = threading.Thread(target=self._see_through, args=(connection, row, job), name="rangli seal", daemon=True)
-        self._threads = [*(one for one in self._threads if one.is_alive()), thread]
-        thread.start()
-        return row.number
+        with self._lock:
+            if self._closing:
+                raise _running_already(programme)
+            record = Record.begin(self._database, self._clock, programme, running.number, by)
+            try:
+                arguments = {"url": self._database.url, "programme": programme}
+                job = self._jobs.start("verify", prove, arguments, programme=programme, by=by)
+            except BaseException as fault:
+                record.end(**_unfinished(fault))
+                raise
+            self._live[programme] = job
+            thread = threading.Thread(target=self._see_through, args=(record, job), name="rangli seal", daemon=True)
+            self._threads = [*(one for one in self._threads if one.is_alive()), thread]
+            thread.start()
+            return record.row.number
 
     def cancel(self, programme: str) -> bool:
         """Let the verification of a programme be; whether one ran here."""
@@ -279,29 +284,154 @@ class Seal:
         for thread in self._threads:
             thread.join()
 
-    def _see_through(self, connection: Connection, row: VerificationRow, number: str) -> None:
-        """Wait for the end of a verification, and keep how it ended; the lock goes with the connection."""
+    def _see_through(self, record: Record, number: str) -> None:
+        """Wait for the end of a verification, and keep how it ended."""
+        programme = record.row.programme
         try:
             job = self._jobs.wait(number)
             if job.state == DONE:
-                row = row._replace(**job.result)
+                record.end(**job.result)
             elif job.state == CANCELLED and not self._closing:
-                row = row._replace(outcome="cancelled", zh="已取消", en="cancelled")
+                record.end(**_ended("cancelled", LET_BE))
             elif job.state == CANCELLED:
-                row = row._replace(outcome="failed", zh=STOPPED[0], en=STOPPED[1])
+                record.end(**_ended("failed", STOPPED))
             else:
-                row = row._replace(outcome="failed", zh=job.error_zh, en=job.error_en)
-            self._end(connection, row)
+                record.end(**_ended("failed", (job.error_zh, job.error_en)))
         except (psycopg.Error, RangliError):  # whoever looks next finds it left behind
-            log.warning("how the verification of %s ended was not kept", row.programme, exc_info=True)
+            log.warning("how the verification of %s ended was not kept", programme, exc_info=True)
         finally:
-            with suppress(psycopg.Error):
-                connection.close()
+            record.close()
             with self._lock:
-                self._live.pop(row.programme, None)
+                self._live.pop(programme, None)
 
-    def _end(self, connection: Connection, row: VerificationRow) -> None:
-        seal.end(connection, row._replace(ended_at=self._clock()))
+
+# ---------------------------------------------------------------- on record
+
+
+class Record:
+    """A verification on record while it runs: its row, and the lock of its connection, which says that it still does."""
+
+    def __init__(self, connection: Connection, clock: Clock, row: VerificationRow) -> None:
+        self.row = row
+        self._connection = connection
+        self._clock = clock
+
+    @classmethod
+    def begin(cls, database: Database, clock: Clock, programme: str, number: int, by: str) -> Self:
+        """Take the lock, and keep that it has begun. Raises VerifyRunning, or psycopg's error where nothing can be written."""
+        connection = database.connect()
+        try:
+            _lock(connection, programme, number)
+            seal.end_orphans(connection, clock(), *LEFT)
+            return cls(connection, clock, seal.begin(connection, programme, by, clock()))
+        except BaseException:
+            connection.close()
+            raise
+
+    def end(self, **facts: Any) -> None:  # noqa: ANN401 (values of columns)
+        """Keep how it has ended, and give the lock back."""
+        try:
+            seal.end(self._connection, self.row._replace(ended_at=self._clock(), **facts))
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Give the lock back."""
+        with suppress(psycopg.Error):
+            self._connection.close()
+
+
+def verify_here(
+    database: Database,
+    programme: str,
+    number: int,
+    by: str,
+    *,
+    clock: Clock = system_clock,
+    progress: Callable[[int], None] | None = None,
+) -> Found:
+    """Decide the whole journal again in this process, and keep what was found where the service keeps it.
+
+    A database that takes no writes is verified all the same. So is a programme that somebody else verifies at the moment: what is
+    clean is then left to that one, which may have seen a later journal, and a difference is kept beside it.
+
+    Raises ProgrammeNotFound, or whatever ends it early; that is on record as failed, and Ctrl-C as cancelled.
+    """
+    from rangli.service.settling.verify import verify  # noqa: PLC0415 -- the engine, which who only looks does not need
+
+    began_at, record, unkept = clock(), None, None
+    try:
+        record = Record.begin(database, clock, programme, number, by)
+    except VerifyRunning:
+        unkept = ANOTHER
+    except psycopg.Error as fault:
+        unkept = _unwritable(fault)
+    result: Verified | LedgerError
+    try:
+        result = verify(database, programme, progress=progress)
+    except LedgerError as fault:
+        result = fault
+    except BaseException as fault:
+        if record is not None:
+            with suppress(psycopg.Error):  # whoever looks next finds it left behind
+                record.end(**_unfinished(fault))
+        raise
+    try:
+        if record is not None:
+            record.end(**_finding(result))
+        elif isinstance(result, LedgerError):
+            _keep_beside(database, programme, by, began_at, clock(), _finding(result))
+            unkept = None
+    except psycopg.Error as fault:
+        unkept = _unwritable(fault)
+    return Found(result, unkept)
+
+
+def _keep_beside(database: Database, programme: str, by: str, began_at: int, ended_at: int, finding: dict[str, Any]) -> None:
+    """Keep what is over, without the lock of who is still at it."""
+    with database.connect() as connection, connection.transaction():
+        row = seal.begin(connection, programme, by, began_at)
+        seal.end(connection, row._replace(ended_at=ended_at, **finding))
+
+
+def _finding(result: Verified | LedgerError) -> dict[str, Any]:
+    """What is kept of a verification that came to its end."""
+    if isinstance(result, LedgerError):
+        position = result.position if isinstance(result, Broken) else None
+        return {"outcome": "broken", "position": position, "zh": result.zh, "en": result.en}
+    return {"outcome": "clean", "position": result.position, "head": result.head, "seconds": f"{result.seconds:.1f}"}
+
+
+def _unfinished(fault: BaseException) -> dict[str, Any]:
+    """What is kept of one that did not."""
+    if isinstance(fault, KeyboardInterrupt):
+        return _ended("cancelled", LET_BE)
+    if isinstance(fault, RangliError):
+        return _ended("failed", (fault.zh, fault.en))
+    what = f"{type(fault).__name__}: {' '.join(str(fault).split())}"
+    return _ended("failed", (f"出错了:{what}", f"it went wrong: {what}"))
+
+
+def _ended(outcome: str, words: tuple[str, str]) -> dict[str, Any]:
+    return {"outcome": outcome, "zh": words[0], "en": words[1]}
+
+
+def _unwritable(fault: psycopg.Error) -> tuple[str, str]:
+    """Why a finding is not on record."""
+    what = " ".join(str(fault).split())
+    return f"数据库没有让它写下来({what})", f"the database did not let it be written ({what})"
+
+
+def _lock(connection: Connection, programme: str, number: int) -> None:
+    """Say that this connection verifies the programme. Raises VerifyRunning."""
+    if not people.try_lock(connection, seal.VERIFYING, number):
+        raise _running_already(programme)
+
+
+def _running_already(programme: str) -> VerifyRunning:
+    return VerifyRunning(
+        f"项目 {programme} 正在核验;请等它结束,或先取消", f"{programme} is being verified; wait for its end, or cancel it"
+    )
 
 
 def prove(progress: Progress, url: str, programme: str) -> dict[str, Any]:
@@ -320,11 +450,9 @@ def prove(progress: Progress, url: str, programme: str) -> dict[str, Any]:
             progress(done, max(done, total), "逐条重算并对照", "deciding again and comparing")
 
         try:
-            found = verify(database, programme, progress=step)
+            return _finding(verify(database, programme, progress=step))
         except LedgerError as fault:
-            position = fault.position if isinstance(fault, Broken) else None
-            return {"outcome": "broken", "position": position, "zh": fault.zh, "en": fault.en}
-    return {"outcome": "clean", "position": found.position, "head": found.head, "seconds": f"{found.seconds:.1f}"}
+            return _finding(fault)
 
 
 # ---------------------------------------------------------------- what is so
