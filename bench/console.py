@@ -23,11 +23,13 @@ from bench.live import TINY as TINY_ORDERS
 from bench.live import Sizes as Orders
 from bench.timing import Spread, stolen
 from rangli.service import Running, Service
+from rangli.service.looking.browsing import LARGEST, OrdersWanted
 from rangli.service.people.staff import By
 from rangli.web.console.door import COOKIE
 from rangli.web.serving import Server, listen
 
 PAGE_SECONDS: Final = 0.15
+READ_SECONDS: Final = 600
 BURST: Final = 10_000
 """Orders a second."""
 
@@ -91,9 +93,11 @@ def console(service: Service) -> Iterator[Reader]:
             thread.join()
 
 
-def pages(reader: Reader, last: int) -> dict[str, str]:
-    """What is looked at: name -> address."""
+def pages(reader: Reader, running: Running, last: int) -> dict[str, str]:
+    """What is looked at: name -> address. The journal is in memory by then, as it is once somebody has searched."""
     base = f"/p/{PROGRAMME}"
+    while running.browsing.orders(OrdersWanted(sort=LARGEST)).is_waiting:
+        running.browsing.wait_filled(READ_SECONDS)
     shop, person = quote("店7"), quote("客77")
     order_id = 2026010500000000 + last - 5
     return {
@@ -101,8 +105,15 @@ def pages(reader: Reader, last: int) -> dict[str, str]:
         "orders, five pages on": reader.next_pages(f"{base}/orders", 5),
         "orders of a shop": f"{base}/orders?merchant={shop}",
         "orders of a consumer": f"{base}/orders?consumer={person}",
+        "orders, largest first": f"{base}/orders?sort=largest",
+        "orders, largest first, five pages on": reader.next_pages(f"{base}/orders?sort=largest", 5),
+        "orders of a shop, smallest first": f"{base}/orders?merchant={shop}&sort=smallest",
+        "settled orders, largest first": f"{base}/orders?status=settled&sort=largest",
         "one order": f"{base}/orders/{order_id}",
         "accounts": f"{base}/accounts",
+        "accounts by balance": f"{base}/accounts?sort=largest",
+        "accounts by balance, by name": f"{base}/accounts?kind=consumer&name={quote('客7')}&sort=largest",
+        "accounts by last decision": f"{base}/accounts?sort=latest",
         "a shop's statement": f"{base}/accounts/{quote('merchant:店7:concession', safe='')}",
         "the platform's statement": f"{base}/accounts/{quote('platform:surplus', safe='')}",
         "journal": f"{base}/journal",
@@ -120,7 +131,7 @@ def measure(sizes: Sizes, tick: report.Tick, *, tiny: bool) -> report.Section:
         tick(f"{sizes.orders:,} orders")
         share = stack.enter_context(stolen())
         reader = stack.enter_context(console(service))
-        there = pages(reader, sizes.orders)
+        there = pages(reader, running, sizes.orders)
         alone = {name: Spread.of([reader.seconds(path) for _ in range(sizes.visits)]) for name, path in there.items()}
         tick("pages")
         burst, meanwhile = _burst(running, reader, there, sizes, drawn)

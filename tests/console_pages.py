@@ -12,7 +12,7 @@ from rangli.lab.library import scenario_text
 from rangli.plan.library import preset_text
 from rangli.service import Service
 from rangli.service.people.staff import Member
-from rangli.service.requests import InjectionRequest, OrderRequest, RefundRequest, Request
+from rangli.service.requests import InjectionRequest, OrderRequest, RefundRequest, Request, SaleRequest
 from rangli.service.work import lab
 from rangli.web.console.door import Door
 from rangli.web.console.house import DOORS
@@ -20,7 +20,7 @@ from rangli.web.console.house import DOORS
 TOWN, POOL, STREET = "老城美食", "江边商圈", "积分街"
 SHOPS = ("老王面馆", "小李火锅", "东门烧烤", "阿婆豆花", "江南春茶馆", "好再来小吃", "一品鲜汤", "南门理发")
 PEOPLE = tuple(f"{family}{name}" for family in "赵钱孙李周吴郑王" for name in ("敏", "静", "强", "磊", "洋"))
-ELSEWHERE = {"/p/{programme}/pool": POOL, "/p/{programme}/vouchers": STREET}
+ELSEWHERE = {"/p/{programme}/pool": POOL, "/p/{programme}/vouchers": STREET, "/p/{programme}/treasury": POOL}
 """Pages of another kind of plan."""
 LUNCH = """order_id,paid_at,merchant,consumer,amount,concession
 N-1,2026-01-06 12:00:00,老王面馆,赵敏,30.00,20%
@@ -49,7 +49,8 @@ def build(service: Service, orders: int = 240, *, day: str = "2026-01-05") -> To
         service.running(name).do(_orders(dice, name, orders, day))
     refund: list[Request] = [RefundRequest(refund_id="R1", order_id=f"{TOWN}-000005", amount="12.50")]
     service.running(TOWN).do(refund)
-    service.running(POOL).do([InjectionRequest(injection_id="J1", amount="5000.00")])
+    sale = SaleRequest(sale_id="S1", consumer=PEOPLE[3], points="1")
+    service.running(POOL).do([sale, InjectionRequest(injection_id="J1", amount="5000.00")])
     return Town(
         TOWN, {"programme": TOWN, "order_id": f"{TOWN}-000005", "account": f"consumer:{PEOPLE[3]}:wallet", "position": "3"}
     )

@@ -5,15 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from importlib.resources import files
+from typing import Final
 
 import console_pages
 import console_worlds
 import pytest
 from console_pages import Town
 from console_worlds import ConsoleSite, Visitor
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from test_prospectus_pages import CHROMIUM
 
+from rangli.service.people.acts import COMMAND_LINE
+from rangli.service.work.seal import Record
 from rangli.store.server import EmbeddedServer
 from rangli.web.console.door import COOKIE
 
@@ -144,3 +147,70 @@ def test_a_job_of_one_kind_is_found_under_no_other_address(console: ConsoleSite,
     assert visitor.get(f"/lab/runs/{job}").status == 404
     assert visitor.get(f"/lab/runs/{job}/progress").status == 404
     assert visitor.get(f"/p/{town.programme}/plan/truths/{town.parts['job']}").status == 404
+
+
+def test_the_table_of_verifications_has_the_outcome_when_one_ends(console: ConsoleSite, town: Town, browser: Browser) -> None:
+    """Above it the books are in order, and "running" below them would stand until somebody reloads. Then it asks no more."""
+    running = console.service.running(town.programme)
+    record = Record.begin(console.service.database, console.service.clock, town.programme, running.number, COMMAND_LINE.role)
+    screen = Screen(browser, console.visitor(), console.url)
+    asked: list[str] = []
+    screen.page.on("request", lambda request: asked.append(request.url))
+    page = screen.open(f"/p/{town.programme}/verify?sort=")
+    first = page.locator("#listing tbody tr").first
+    before = first.inner_text()
+    record.end(outcome="clean", position=running.position(), head=running.view().head, seconds="0.1")
+    expect(first).to_contain_text("相符")
+    expect(page.locator("#seal")).to_contain_text("现在核验")
+    asked.clear()
+    page.wait_for_timeout(2_500)
+    address = page.url
+    screen.context.close()
+
+    assert "进行中" in before
+    assert "命令行" in before
+    assert ([], []) == (asked, screen.faults)
+    assert address.endswith("/verify?sort=")
+
+
+TREASURY: Final = (
+    (console_pages.POOL, "injection", {"amount": "300"}, {"amount": "3,00"}),
+    (console_pages.POOL, "sale", {"consumer": console_pages.PEOPLE[5], "points": "0.5"}, {"consumer": "无名", "points": "1"}),
+    (console_pages.STREET, "closing", {"on": "2026-03-01"}, {"on": "2020-01-01"}),
+)
+"""Programme, form, what is written in it, and what is refused in place."""
+
+
+@pytest.mark.parametrize(("programme", "form", "right", "wrong"), TREASURY, ids=[form for _, form, _, _ in TREASURY])
+def test_the_treasury_is_run_by_who_has_not_read_our_documents(
+    console: ConsoleSite, town: Town, browser: Browser, programme: str, form: str, right: dict[str, str], wrong: dict[str, str]
+) -> None:  # fmt: skip
+    """One form, one look, one click, and the decision; on a phone, none of the pages has a serious fault."""
+    assert programme != town.programme
+    running = console.service.running(programme)
+    screen = Screen(browser, console.visitor("finance"), console.url, PHONE)
+    page = screen.open(f"/p/{programme}/treasury")
+    ills: list[str] = []
+
+    def hand_in(fields: dict[str, str]) -> None:
+        for name, text in fields.items():
+            page.fill(f"#f-{form}-{name}", text)
+        page.click(f"form[action$='{form}/preview'] button")
+        ills.extend(screen.ills())
+
+    hand_in(wrong)
+    field = list(wrong)[0 if form == "sale" else -1]
+    assert page.get_attribute(f"#f-{form}-{field}", "aria-invalid") == "true"
+    screen.faults.clear()  # the browser notes that the answer was 422
+    before = running.position()
+    hand_in(right)
+    assert before == running.position()
+    page.click(f"form[action$='treasury/{form}'] button")
+    address, words = page.url, page.inner_text("main")
+    ills += screen.ills()
+    screen.context.close()
+
+    assert ([], []) == (ills, screen.faults)
+    assert address.endswith(f"/journal/{running.position()}")
+    assert running.position() > before
+    assert f"流水第 {running.position()} 号" in words

@@ -207,7 +207,7 @@ def test_drafts_are_narrowed_and_turned_round(console: ConsoleSite) -> None:
     member = console.service.staff.member(owner.token)
     numbers = [console.service.drafts.begin(member, name, LAWFUL).number for _ in range(3)]
     console.service.drafts.give_up(member, name, numbers[1])
-    pages = [owner.get(f"/p/{name}/drafts", **query) for query in ({}, {"sort": "old"}, {"status": "withdrawn"})]
+    pages = [owner.get(f"/p/{name}/drafts", **query) for query in ({}, {"sort": "oldest"}, {"status": "withdrawn"})]
 
     expected = [numbers[::-1], numbers, [numbers[1]]]
     assert expected == [[int(number) for number in re.findall(r">#(\d+)</a>", page.text)] for page in pages]

@@ -13,7 +13,7 @@ from console_worlds import SCRIPT, ConsoleSite
 
 from rangli.web.console import listing as tables
 from rangli.web.console.listing import Column, Filter, Listing, Slice, Sort, Want
-from rangli.web.console.words import Amount, Link, State, grouped, in_beijing, shown
+from rangli.web.console.words import Amount, Link, Measured, State, exact, grouped, in_beijing, shown
 
 console = console_worlds.console
 
@@ -49,6 +49,22 @@ def test_instants_are_shown_as_in_beijing() -> None:
     """Where every order is paid."""
     assert in_beijing("2026-01-05T17:30:00.000001Z") == "2026-01-06 01:30:00"
     assert in_beijing("") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "expected"),
+    [
+        (Amount("-1234.500000"), "money", {"value": "-1234.500000", "unit": "元"}),
+        (Amount("0.000001", "POINT"), "money", {"value": "0.000001", "unit": "积分"}),
+        (Amount(""), "money", {}), ("不限", "money", {}), (Link("=1", "/p"), "link", {}), ("", "time", {}), (None, "time", {}),
+        (Measured("1.23 MB", "1234567", "B"), "count", {"value": "1234567", "unit": "B"}), ("12345", "count", {"value": "12345"}),
+        ("a" * 64, "hash", {"value": "a" * 64}), ("2026-01-01T00:00:00.000001Z", "time", {"order": "20260101000000000001"}),
+        ("2026-01-01T07:59:59+08:00", "time", {"order": "20251231235959000000"}),
+    ],
+)  # fmt: skip
+def test_a_cell_holds_the_exact_value_of_what_it_shows(value: object, kind: str, expected: dict[str, str]) -> None:
+    """Grouped, shortened or in another zone: what is sorted and saved is what it stands for."""
+    assert expected == exact(value, kind, "zh")
 
 
 # ---------------------------------------------------------------- listings
@@ -150,7 +166,13 @@ def test_every_answer_is_guarded(console: ConsoleSite) -> None:
 
 def test_static_files_are_ours_and_kept(console: ConsoleSite) -> None:
     """Everything works without the internet."""
-    kinds = {"htmx.min.js": "javascript", "echarts.min.js": "javascript", "console.css": "css", "icon.svg": "svg"}
+    kinds = {
+        "htmx.min.js": "javascript",
+        "echarts.min.js": "javascript",
+        "tables.js": "javascript",
+        "console.css": "css",
+        "icon.svg": "svg",
+    }
     with console.site.http() as http:
         for name, kind in kinds.items():
             response = http.get(f"/console/static/{name}")

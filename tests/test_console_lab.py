@@ -389,14 +389,17 @@ def test_another_programmes_runs_are_not_there(console: ConsoleSite, owner: Visi
 
 
 def test_a_draft_is_run_by_its_number(console: ConsoleSite, owner: Visitor) -> None:
-    """A plan is tried before it is proposed."""
+    """A plan is tried before it is proposed; the pages of the draft lead there."""
     console.service.create("drafting", "zengzhi", hold_seconds=0)
     member = console.service.staff.member(owner.token)
     draft = console.service.drafts.begin(member, "drafting", preset_text("zengzhi") + "\n# a draft\n", "try")
-    page = owner.get("/lab", plan=f"draft:drafting:{draft.number}")
+    there = f"/lab?plan=draft:drafting:{draft.number}"
+    leading = [owner.get(f"/p/drafting/drafts/{draft.number}{more}").text for more in ("", "/review")]
+    page = owner.get(there)
     number = begun(owner, plan=f"draft:drafting:{draft.number}")
     view = ended(console, number)
 
+    assert all(f'href="/console{there}"' in text for text in leading)
     assert f'<option value="draft:drafting:{draft.number}" selected>' in page.text
     assert view.arguments["plan"].endswith("# a draft\n")
     assert "drafting" == view.programme

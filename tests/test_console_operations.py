@@ -13,8 +13,9 @@ from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
 from web_worlds import HELD, SHOP, fresh, order, until
 
 from rangli.service.people.access import SCOPES
-from rangli.service.people.acts import ActFilter, ActView
+from rangli.service.people.acts import COMMAND_LINE, ActFilter, ActView
 from rangli.service.views import Health
+from rangli.service.work.seal import Record
 from rangli.web.console.operations import size
 
 console = console_worlds.console
@@ -196,6 +197,24 @@ def test_a_running_verification_asks_again_and_stops_by_itself(
     assert (409, True) == (second.status, "正在核验" in second.words)
     assert "hx-trigger" not in over.text
     assert "现在核验" in over.words
+    assert (None, "verified") == (part.headers.get("hx-trigger"), over.headers.get("hx-trigger"))
+
+
+def test_a_verification_on_the_command_line_stands_in_the_table_when_it_has_ended(console: ConsoleSite, owner: Visitor) -> None:
+    """The page learns of its end from the part that waits for it, and then asks for the table once."""
+    running = console.service.running(SHOP)
+    record = Record.begin(console.service.database, console.service.clock, SHOP, running.number, COMMAND_LINE.role)
+    page, part = owner.get("/p/shop/verify"), owner.part("/p/shop/verify/seal")
+    record.end(outcome="clean", position=running.position(), head=running.view().head, seconds="0.1")
+    over, table = owner.part("/p/shop/verify/seal"), owner.part("/p/shop/verify")
+
+    assert "另一个进程正在为 命令行 核验" in page.words
+    assert "进行中" in page.words
+    assert 1 == page.text.count('hx-trigger="verified from:body"')
+    assert (None, "verified") == (part.headers.get("hx-trigger"), over.headers.get("hx-trigger"))
+    assert table.text.startswith('<section id="listing"')
+    assert "verified from:body" not in table.text, "what it replaces must not ask again"
+    assert ("命令行" in table.words, "相符" in table.words, "进行中" in table.words) == (True, True, False)
 
 
 def test_a_verification_can_be_cancelled(console: ConsoleSite, owner: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,8 @@ from rangli.service.requests import RefundRequest
 from rangli.service.work.seal import STOPPED
 from rangli.store.rows import KIND_NAMES
 from rangli.web.console import overview
-from rangli.web.console.overview import GAP, KINDS
+from rangli.web.console.overview import GAP
+from rangli.web.console.states import DECISIONS
 from rangli.web.console.words import Amount, shown
 
 console = console_worlds.console
@@ -128,7 +129,7 @@ def test_what_nothing_measures_is_shown_as_not_measured(auditor: Visitor) -> Non
 
 def test_every_kind_of_decision_has_its_words() -> None:
     """A kind without words would end the live page."""
-    assert set(KIND_NAMES[1:]) == set(KINDS)
+    assert set(KIND_NAMES[1:]) == set(DECISIONS)
 
 
 # ---------------------------------------------------------------- the live stream

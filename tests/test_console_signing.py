@@ -19,11 +19,14 @@ from web_worlds import POINTS, SHOP
 
 import rangli
 from rangli.service.people import passwords
+from rangli.service.people.acts import ActFilter
 from rangli.service.people.codes import STEP_SECONDS
 from rangli.service.people.waits import FREE
 from rangli.web.console.acts import KINDS
 from rangli.web.console.door import COOKIE
 from rangli.web.console.pictures import CLAIMS, COMPARE, PROSPECTUS, RUN
+from rangli.web.console.treasury import ACTS
+from rangli.web.proxies import proxies_of
 
 console = console_worlds.console
 package = Path(rangli.__file__).parent
@@ -97,13 +100,23 @@ def test_signing_in_leads_to_where_one_wanted_to_go(console: ConsoleSite, browse
     assert 200 == browser.get("/acts", outcome="refused").status
 
 
-def test_by_https_the_cookie_is_never_sent_in_the_clear(console: ConsoleSite, browser: Browser) -> None:
-    """A proxy in front says by which way it came."""
-    fields = {"name": member(console), "password": PASSWORD}
-    headers = {"origin": browser.url, "x-forwarded-proto": "https"}
-    response = browser.http.post("/console/sign-in", data=fields, headers=headers)
+def behind(monkeypatch: pytest.MonkeyPatch, console: ConsoleSite, *proxies: str) -> None:
+    """The console, from now on behind these proxies."""
+    monkeypatch.setattr(console.site.desk, "proxies", proxies_of(proxies))
 
-    assert "; Secure" in response.headers["set-cookie"]
+
+def test_by_https_the_cookie_is_never_sent_in_the_clear(
+    console: ConsoleSite, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy in front says by which way it came; who is none says nothing."""
+    browser.http.headers["x-forwarded-proto"] = "https"
+    direct = browser.sign_in(member(console))
+    browser.http.cookies.clear()
+    behind(monkeypatch, console, "127.0.0.1")
+    proxied = browser.sign_in(member(console))
+
+    assert ("; Secure" in direct.headers["set-cookie"], "; Secure" in proxied.headers["set-cookie"]) == (False, True)
+    assert "strict-transport-security" not in proxied.headers, "it is for the one who has the certificate to promise"
 
 
 @pytest.mark.parametrize("there", ["https://evil.example/", "evil.example", "/a\r\nSet-Cookie: x=y", "", "/\u200b"])
@@ -135,6 +148,68 @@ def test_who_guesses_too_often_is_told_how_long_to_wait(console: ConsoleSite, br
     assert int(pages[-1].headers["retry-after"]) >= 1
     assert "登录失败次数过多" in pages[-1].words
     assert 303 == browser.sign_in(member(console)).status
+
+
+def test_who_guesses_behind_a_proxy_makes_nobody_else_wait(
+    console: ConsoleSite, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All come from the proxy's address, and each has his own; without --proxy it would be one for all, headers or not."""
+    monkeypatch.setitem(FREE, "address", 3)
+    monkeypatch.setattr(console.service.staff._waits, "_clock", lambda: 0)  # so that no wait ends before it was seen
+    names = [member(console) for _ in range(FREE["address"] + 1)]
+    colleague = member(console)
+
+    def statuses(*addresses: str) -> list[int]:
+        console.service.staff._waits._failures.clear()
+        for name, address in zip(names, addresses * len(names), strict=False):
+            browser.http.headers["x-forwarded-for"] = address
+            browser.sign_in(name, "something wrong")
+        browser.http.headers["x-forwarded-for"] = "made up, 198.51.100.9"
+        elsewhere = browser.sign_in(colleague).status
+        browser.http.cookies.clear()
+        browser.http.headers["x-forwarded-for"] = "10.9.9.9, 203.0.113.7"
+        return [elsewhere, browser.sign_in(names[-1]).status]
+
+    alone = statuses("203.0.113.7")
+    behind(monkeypatch, console, "127.0.0.1")
+    named = statuses("203.0.113.7")
+    moving = statuses("198.51.100.1, 203.0.113.7", "10.0.0.1, 203.0.113.7")
+
+    assert [429, 429] == alone
+    assert [303, 429] == named
+    assert [303, 429] == moving, "what he makes up before the proxy's word changes nothing"
+
+
+def test_behind_a_proxy_the_log_and_the_sessions_have_the_members_own_address(
+    console: ConsoleSite, browser: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever looks afterwards wants to know from where, and the proxy's address is no answer."""
+    behind(monkeypatch, console, "127.0.0.0/8")
+    name = member(console)
+    browser.http.headers["x-forwarded-for"] = "<script>, 203.0.113.7, 127.0.0.9"
+    browser.sign_in(name)
+    page = browser.get("/me")
+    (signed_in, *_) = console.service.staff.acts(
+        console.service.staff.member(console.visitor().token), ActFilter(member=name), 0, 10
+    )
+
+    assert "203.0.113.7" == signed_in.address
+    assert "203.0.113.7" in page.words
+    assert "127.0.0" not in page.words
+
+
+def test_a_proxy_that_does_not_pass_the_host_on_is_named_in_the_refusal(console: ConsoleSite, browser: Browser) -> None:
+    """It is the first thing that goes wrong behind a new one, and everybody looks for the fault elsewhere."""
+    headers = {"origin": "https://rangli.example", "host": "127.0.0.1:8000"}
+    page = Page(browser.http.post("/console/sign-in", data={"name": "a", "password": "b"}, headers=headers))
+    passed = browser.http.post(
+        "/console/sign-in",
+        data={"name": member(console), "password": PASSWORD},
+        headers={"origin": "https://rangli.example", "host": "rangli.example"},
+    )
+
+    assert (403, 303) == (page.status, passed.status_code)
+    assert "没有原样传递 Host" in page.words
 
 
 def test_signing_in_needs_a_page_of_ours(console: ConsoleSite, browser: Browser) -> None:
@@ -386,12 +461,12 @@ def test_members_are_searched_sorted_paged_and_saved(console: ConsoleSite, monke
     names = [f"{letter}-{mark}" for letter in "cab"]
     for name in names:
         console.service.staff.add(ROOT, name, "auditor")
-    shown = [re.findall(rf"\w-{mark}", owner.part("/members", name=mark, sort=sort).words) for sort in ("since", "name")]
+    shown = [re.findall(rf"\w-{mark}", owner.part("/members", name=mark, sort=sort).words) for sort in ("oldest", "name")]
     few = console.statements(lambda: owner.part("/members", name=mark))
     many = console.statements(lambda: owner.part("/members"))
     monkeypatch.setattr("rangli.web.console.listing.PAGE", 2)
     first = owner.part("/members", name=mark)
-    second = owner.part("/members", name=mark, cursor="2")
+    second = owner.part("/members", name=mark, cursor=re.findall(r"cursor=(oldest\.[\w-]+)", first.text)[0])
     lines = owner.get("/members", name=mark, **{"as": "csv"}).data.decode("utf-8-sig").splitlines()
 
     assert [names, sorted(names)] == shown
@@ -399,7 +474,7 @@ def test_members_are_searched_sorted_paged_and_saved(console: ConsoleSite, monke
     assert ["c", "a"] == re.findall(rf">(\w)-{mark}<", first.text)
     assert ["b"] == re.findall(rf">(\w)-{mark}<", second.text)
     assert 4 == len(lines)
-    assert "不是本页给出的游标" in owner.part("/members", cursor="x").words
+    assert "不是这种排列给出的游标" in owner.part("/members", cursor="x").words
 
 
 # ---------------------------------------------------------------- the audit log
@@ -429,7 +504,7 @@ def test_the_audit_log_is_filtered_paged_and_saved(console: ConsoleSite) -> None
         console.service.staff.note(mark, "finance", "probe", f"o{i}", outcome="failed" if i % 2 else "done")
     asked = console.statements(lambda: owner.part("/acts", member=mark))
     first = owner.part("/acts", member=mark, what="probe")
-    cursor = re.search(r"cursor=(\d+)", first.text)
+    cursor = re.search(r"cursor=(newest\.\d+)", first.text)
     assert cursor
     second = owner.part("/acts", member=mark, what="probe", cursor=cursor[1])
     lines = owner.get("/acts", member=mark, outcome="failed", **{"as": "csv"}).data.decode("utf-8-sig").splitlines()
@@ -475,12 +550,15 @@ def test_whoever_is_no_auditor_sees_his_own_acts(console: ConsoleSite) -> None:
 
 def test_every_act_has_a_name_in_both_languages() -> None:
     """A reader of the log knows no codes. What is written as one word in the sources is looked for there."""
-    written = re.compile(r'(?:call\.note\(|_note\(connection, [^"]*|_change\(by, name, |self\._end\(.*, )"([a-z_.]+)"')
+    written = re.compile(
+        r'(?:call\.note\(|_note\(connection, [^"=]*|_recognised\(.*, '
+        r'|_change\(by, name, |self\._end\(.*, )"([a-z_.]+)"'
+    )
     rooms = [package.joinpath("web", "console"), package.joinpath("service")]
-    kinds = {kind for room in rooms for path in room.glob("*.py") for kind in written.findall(path.read_text("utf-8"))}
-    kinds |= {f"{kind}.started" for kind in (RUN, PROSPECTUS, COMPARE, CLAIMS)}
+    kinds = {kind for room in rooms for path in room.rglob("*.py") for kind in written.findall(path.read_text("utf-8"))}
+    kinds |= {f"{kind}.started" for kind in (RUN, PROSPECTUS, COMPARE, CLAIMS)} | {act.kind for act in ACTS}
 
-    assert {"member.add", "member.end", "session.end", "totp.on", "key.issue"} <= kinds
+    assert {"member.add", "member.end", "member.vouch", "session.end", "totp.on", "key.issue", "closing"} <= kinds
     assert set() == kinds - set(KINDS)
 
 

@@ -338,10 +338,13 @@ class Programme:
     def inject(self, amount_micro: int) -> Chunk:
         """Put funds into the pool without minting. Raises LimitReached, and nothing has changed."""
         pool = self.state.pool
-        if pool is None or not 0 < amount_micro <= MICRO_MAX - int(pool.totals[POOL_MICRO]):
+        if pool is None:
+            raise LimitReached("这个方案没有盈利池,不能注资", "this plan has no pool that funds could enter")
+        most = MICRO_MAX - int(pool.totals[POOL_MICRO])
+        if not 0 < amount_micro <= most:
             raise LimitReached(
-                f"不能向盈利池注入 {print_micro(amount_micro)} 元:没有盈利池,或超出上限",
-                f"cannot inject {print_micro(amount_micro)} yuan: there is no pool, or it would pass its limit",
+                f"注资 {print_micro(amount_micro)} 元不可行:应大于 0,至多 {print_micro(most)} 元",
+                f"cannot inject {print_micro(amount_micro)} yuan: it must be more than 0 and at most {print_micro(most)}",
             )
         out = Out.of(1, 2 * LINES_MAX)
         out.count[WRITTEN] = inject(pool, amount_micro, out.transfers, 0)

@@ -21,9 +21,10 @@ from rangli.service.clock import Clock, rfc3339, system_clock
 from rangli.service.looking.browsing import Browsing
 from rangli.service.looking.checkup import settled_since
 from rangli.service.looking.money import Money
+from rangli.service.looking.periods import Periods
+from rangli.service.looking.previews import Previews
 from rangli.service.looking.reading import Reading
 from rangli.service.looking.redraw import Redrawing
-from rangli.service.looking.refunds import Refunds
 from rangli.service.looking.today import Today
 from rangli.service.people.access import Access
 from rangli.service.people.drafts import Drafts
@@ -79,7 +80,8 @@ class Running:
         self._reading = Reading(database, self.settler, clock)
         self.browsing = Browsing(database, self.settler, clock)
         self.money = Money(database, self.settler, clock)
-        self.refunds = Refunds(database, self.settler, clock)
+        self.periods = Periods(database, self.settler, clock)
+        self.previews = Previews(database, self.settler, clock)
         self.redrawing = Redrawing(database, self.settler, clock)
         self.rehearsed = threading.Event()
         """Set once its kernels are there, or could not be made ready in advance."""

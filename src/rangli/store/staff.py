@@ -248,24 +248,29 @@ def acts(
     programmes: list[str] | None,
     since: int,
     until: int,
-    before: int,
+    beyond: int,
     limit: int,
+    *,
+    oldest_first: bool = False,
 ) -> list[ActRow]:
-    """Lines of the audit log before a number, newest first.
+    """Lines of the audit log before a number, newest first, or after it, oldest first: the same index read the other way.
 
     equal       : by column, what it must be      programmes : those that may be seen, None for all
     since, until: when it was done, the second not included
     """
-    wanted: list[sql.Composable] = [sql.SQL("{} = {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in equal]
+    wanted: list[sql.Composable] = [
+        sql.SQL("number > %(_beyond)s" if oldest_first else "number < %(_beyond)s"),
+        sql.SQL("at >= %(_since)s AND at < %(_until)s"),
+        *(sql.SQL("{} = {}").format(sql.Identifier(key), sql.Placeholder(key)) for key in equal),
+    ]
     if programmes is not None:
         wanted.append(sql.SQL("programme = ANY(%(_programmes)s)"))
-    query = sql.SQL(
-        "SELECT {} FROM act WHERE {} ORDER BY number DESC LIMIT %(_limit)s"
-    ).format(
+    query = sql.SQL("SELECT {} FROM act WHERE {} ORDER BY number {} LIMIT %(_limit)s").format(
         sql.SQL(", ").join(map(sql.Identifier, ActRow._fields)),
-        sql.SQL(" AND ").join([sql.SQL("number < %(_before)s AND at >= %(_since)s AND at < %(_until)s"), *wanted]),
-    )  # fmt: skip
-    bound = {**equal, "_programmes": programmes, "_since": since, "_until": until, "_before": before, "_limit": limit}
+        sql.SQL(" AND ").join(wanted),
+        sql.SQL("ASC" if oldest_first else "DESC"),
+    )
+    bound = {**equal, "_programmes": programmes, "_since": since, "_until": until, "_beyond": beyond, "_limit": limit}
     with connection.cursor(row_factory=class_row(ActRow)) as cursor:
         cursor.execute(query, bound)
         return cursor.fetchall()

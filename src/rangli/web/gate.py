@@ -16,7 +16,7 @@ from rangli.web.problems import Fault
 SCOPES: Final = {
     "read": ("查看项目、订单、账户、决定", "see programmes, orders, accounts and decisions"),
     "orders": ("提交订单与退款", "hand in orders and refunds"),
-    "money": ("卖积分、注资、结期", "sell points, inject funds, close periods"),
+    "money": ("卖积分、注资、关账", "sell points, inject funds, close periods"),
     "plans": ("启用方案的新版本", "activate versions of the plan"),
     "admin": ("新建项目,管理密钥与 webhook", "create programmes, keep keys and webhooks"),
 }

@@ -287,7 +287,7 @@ ROUTES: Final = (
     ),
     Route(
         "POST", f"{_P}/closings", "money", Decide(ClosingRequest),
-        "结期:到期的期次关闭并释放", "Close the periods that are over",
+        "关账:到期的期关闭并释放", "Close the periods that are over",
         _DECIDED, ClosingRequest, refusals=(FieldRefused, *_SETTLER),
     ),
     Route(

@@ -3,13 +3,14 @@
     a question ─▶ days and cursor: two positions ─▶ columns in memory (``stretches``) ─▶ a page of positions ─▶ their rows, by key
 
 A page asks the database a fixed number of questions, whatever the journal's length. What is not in memory yet is read as far as a
-page may wait, and the page says how far it has looked.
+page may wait, and the page says how far it has looked. By time it can show what it has found so far; the largest order may be in
+the last stretch that is read, so a page by amount is empty and waiting until all of them are there.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -23,6 +24,7 @@ from rangli.ledger.accounts import CONSUMER, MERCHANT
 from rangli.ledger.transfers import CNY, POINT
 from rangli.money import AMOUNT_FEN_MAX, mul_div, parse_yuan, print_micro, print_percent, print_yuan
 from rangli.service.clock import Clock, rfc3339
+from rangli.service.looking import ranked
 from rangli.service.looking.reading import BEIJING_MICRO, MICRO_PER_DAY, Reading
 from rangli.service.looking.stretches import Stretches
 from rangli.service.requests import OrderRequest
@@ -41,6 +43,13 @@ FRESH_MAX: Final = 2
 """Stretches that a page waits for."""
 HELD_MAX: Final = 2_000
 """Held orders that a page looks at."""
+
+NEWEST: Final = "newest"
+OLDEST: Final = "oldest"
+LARGEST: Final = "largest"
+SMALLEST: Final = "smallest"
+SORTS: Final = (NEWEST, OLDEST, LARGEST, SMALLEST)
+"""How a list of orders can be sorted: by time, and by amount; of equal amounts the newest comes first when the largest does."""
 
 SETTLED: Final = "settled"
 HELD: Final = "held"
@@ -71,7 +80,8 @@ class OrdersWanted(NamedTuple):
     """One of STATUSES; empty: all that are in the journal."""
     least: str = ""
     most: str = ""
-    oldest_first: bool = False
+    sort: str = NEWEST
+    """One of SORTS."""
 
 
 class OrderLine(msgspec.Struct, frozen=True):
@@ -116,7 +126,9 @@ class Looked(NamedTuple):
     upto: str = ""
     """When the last decision was made that was looked at; empty when the page is full or everything has been."""
     percent: int = 100
-    """Of the journal that is in memory by now."""
+    """Of what there is that has been looked at, or is in memory by now."""
+    is_waiting: bool = False
+    """Whether nothing can be shown before more has been read; ``next`` asks the same again, and each time less is missing."""
 
 
 class Proof(msgspec.Struct, frozen=True):
@@ -152,7 +164,8 @@ class Browsing(Reading):
     # ------------------------------------------------------------ orders
 
     def orders(self, wanted: OrdersWanted, cursor: str = "", limit: int = 100) -> Looked:
-        """A page of orders, newest first unless the oldest are wanted. Raises FieldRefused."""
+        """A page of orders. Raises FieldRefused."""
+        assert wanted.sort in SORTS
         recovered = self._recovered()
         days = _days(wanted)
         if wanted.order_id:
@@ -173,7 +186,10 @@ class Browsing(Reading):
                 mask &= heads[name] == holder
             return mask & _has_status(heads, wanted.status, refunded) if wanted.status else mask
 
-        positions, looked = self._look(low, high, match, cursor, limit, oldest_first=wanted.oldest_first)
+        if wanted.sort in (LARGEST, SMALLEST):
+            positions, looked = self._by_amount(low, high, match, cursor, limit, is_falling=wanted.sort == LARGEST)
+        else:
+            positions, looked = self._look(low, high, match, cursor, limit, oldest_first=wanted.sort == OLDEST)
         lines = self._lines(positions)
         return looked._replace(found=[self._order_line(recovered, lines[position]) for position in positions])
 
@@ -190,13 +206,23 @@ class Browsing(Reading):
         return [] if held is None else _held_lines([held])
 
     def _held(self, wanted: OrdersWanted, days: tuple[int, int], cursor: str, limit: int) -> Looked:
-        """Orders that wait or were cancelled: the rows that a page may look at, and of them those that are wanted."""
+        """Orders that wait or were cancelled: the rows that a page may look at, and of them those that are wanted.
+
+        Those that wait come by the time at which they settle, cancelled ones by their ids. They are in no journal: their amounts
+        stand in their requests alone, and all of these would have to be read for every page that is sorted by them.
+        """
+        if wanted.sort in (LARGEST, SMALLEST):
+            raise FieldRefused(
+                "sort",
+                "冻结中和已取消的订单不能按金额排列;请改选最新或最早的在前",
+                "held and cancelled orders cannot be sorted by amount; choose newest or oldest first",
+            )
         with self._database.reading() as connection:
             if wanted.status == CANCELLED:
                 some = browse.held_by_id(connection, self._number, cursor, HELD_MAX)
             else:
                 after = _due_place(cursor) if cursor else None
-                some = browse.held(connection, self._number, after, HELD_MAX, newest_first=not wanted.oldest_first)
+                some = browse.held(connection, self._number, after, HELD_MAX, newest_first=wanted.sort == NEWEST)
         found: list[OrderLine] = []
         for place, (held, line) in enumerate(zip(some, _held_lines(some), strict=True), 1):
             if line.status == wanted.status and days[0] <= _day_at(held.captured_at) <= days[1] and _is_wanted(line, wanted):
@@ -240,16 +266,16 @@ class Browsing(Reading):
     # ------------------------------------------------------------ decisions
 
     def journal(
-        self, kind: str = "", days: tuple[str, str] = ("", ""), cursor: str = "", limit: int = 100, *, oldest_first: bool = False
-    ) -> Looked:
-        """A page of decisions, of one kind or (empty) of all, made from one day in Beijing to another. Raises FieldRefused."""
+        self, kinds: Collection[str] = (), days: tuple[str, str] = ("", ""), cursor: str = "", limit: int = 100, *,
+        oldest_first: bool = False,
+    ) -> Looked:  # fmt: skip
+        """A page of decisions, of these kinds or (empty) of all, made from one day in Beijing to another. Raises FieldRefused."""
         self._recovered()
         low, high = self._between((_day("since", days[0], FIRST_DAY), _day("until", days[1], LAST_DAY)))
-        number = rows.KIND_NAMES.index(kind)
+        numbers = [rows.KIND_NAMES.index(kind) for kind in kinds]
 
         def match(heads: Heads) -> Mask:
-            mask: Mask = heads["kind"] == number if number else np.ones(len(heads), np.bool_)
-            return mask
+            return np.isin(heads["kind"], numbers) if numbers else np.ones(len(heads), np.bool_)
 
         positions, looked = self._look(low, high, match, cursor, limit, oldest_first=oldest_first)
         lines = self._lines(positions)
@@ -311,6 +337,44 @@ class Browsing(Reading):
             if len(found) > limit:
                 return found[:limit], Looked([], str(found[limit]))
         return found, Looked([])
+
+    def _by_amount(
+        self, low: int, high: int, match: Match, cursor: str, limit: int, *, is_falling: bool
+    ) -> tuple[list[int], Looked]:
+        """The next orders by what was paid, and their page; first every stretch from low to high has to be in memory."""
+        upto = self._settler.published.position
+        stretches = range(self._heads.number_of(low), self._heads.number_of(high) + 1) if low <= high else range(0)
+        missing = [number for number in stretches if self._heads.kept(number, upto) is None]
+        if len(missing) > FRESH_MAX:
+            ranked.rank_of(cursor)  # one that is none of ours is refused before anybody waits
+            return [], self._waiting(missing, len(stretches), upto, cursor)
+
+        def amounts() -> Iterator[ranked.Piece]:
+            for number in stretches:
+                first, heads = self._heads.first_of(number), self._heads.get(number, upto)
+                heads = heads[max(0, low - first) : high + 1 - first]
+                some = np.flatnonzero(match(heads))
+                yield heads["paid_fen"][some], some + max(first, low)
+
+        found, following = ranked.page(amounts(), limit, cursor, is_falling=is_falling)
+        return found, Looked([], following)
+
+    def _waiting(self, missing: Sequence[int], total: int, upto: int, cursor: str) -> Looked:
+        """A page that has to wait for these stretches: it reads the oldest of them, and a thread the newest meanwhile.
+
+        Raises FieldRefused when memory has no room for all of them: they would be read again and again.
+        """
+        if sum(not self._heads.has_begun(number) for number in missing) > self._heads.room:
+            raise FieldRefused(
+                "sort",
+                "这些天的流水太长,放不进内存,不能按金额排列;请用入账日缩小范围",
+                "the journal of these days is longer than memory has room for and cannot be sorted by amount; narrow the days",
+            )
+        self._heads.fill(upto, missing[::-1])
+        for number in missing[:FRESH_MAX]:
+            self._heads.get(number, upto)
+        percent = mul_div(100, total - len(missing) + FRESH_MAX, total)
+        return Looked([], cursor or ranked.START, percent=percent, is_waiting=True)
 
     def _unfinished(self, number: int, upto: int, *, oldest_first: bool) -> Looked:
         """A page that has not found enough before it had to stop; the rest is read meanwhile."""

@@ -20,10 +20,7 @@ from rangli.errors import FieldRefused
 from rangli.ledger import Books, unit_of_account
 from rangli.ledger.accounts import (
     DIVIDEND,
-    INSTITUTION,
-    KIND_NAMES,
     POCKET_BITS,
-    POCKET_NAMES,
     POCKETS,
     POINT_ISSUER,
     POOL,
@@ -42,7 +39,9 @@ from rangli.ledger.transfers import (
 )
 from rangli.money import mul_div, print_micro, print_ratio, print_yuan
 from rangli.service.clock import Clock, rfc3339
-from rangli.service.looking.browsing import Looked, place_of
+from rangli.service.looking import ranked
+from rangli.service.looking.browsing import LARGEST, NEWEST, OLDEST, SMALLEST, Looked
+from rangli.service.looking.holdings import AccountsWanted, Holdings
 from rangli.service.looking.reading import Reading, account_cursor
 from rangli.service.looking.stretches import Stretches
 from rangli.service.settling.recovery import Recovered
@@ -53,9 +52,6 @@ from rangli.store.browse import Kept
 from rangli.store.database import Connection, Database
 from rangli.store.rows import Ints
 
-HOLDERS_MAX: Final = 50_000
-"""Holders that a page of accounts looks at."""
-HOLDER_KINDS: Final = (*KIND_NAMES, "institution")
 RECENT: Final = 5_000
 """Decisions at the end of the journal in which every change of the pool is looked at; before them, at each checkpoint."""
 STEPS: Final = 500
@@ -69,17 +65,12 @@ NEVER_BY_COUNT: Final = 1 << 31
 """As many packets close a lot in a plan that closes it by what it received."""
 LOTS_MAX: Final = 200
 """Open lots of one queue that are shown."""
-
-
-class AccountLine(msgspec.Struct, frozen=True):
-    """An account in a list."""
-
-    account: str
-    kind: str
-    unit: str
-    balance: str
-    last_position: int
-    """The last decision that touched it."""
+LONGEST: Final = "longest"
+SHORTEST: Final = "shortest"
+QUEUE_SORTS: Final = (LONGEST, SHORTEST, OLDEST, NEWEST, LARGEST, SMALLEST)
+"""By open lots; by how long the oldest of these has waited; by pot; each both ways."""
+NOBODY: Final = 1 << 31
+"""After every order's number, for a queue in which none waits."""
 
 
 class PoolSample(msgspec.Struct, frozen=True):
@@ -188,6 +179,7 @@ class Money(Reading):
     def __init__(self, database: Database, settler: Settler, clock: Clock) -> None:
         super().__init__(database, settler, clock)
         self._sums: Stretches[Ints] = Stretches(database, self._load, lambda one, more: one + more)
+        self._holdings = Holdings(settler.published)
         self._samples: dict[int, tuple[int, int, int]] = {}
         """By the position of a checkpoint: when, pool and supply."""
 
@@ -204,48 +196,9 @@ class Money(Reading):
 
     # ------------------------------------------------------------ accounts
 
-    def accounts(
-        self, kind: str = "", prefix: str = "", pocket: str = "", cursor: str = "", limit: int = 100, *, oldest_first: bool = True
-    ) -> Looked:
-        """A page of the accounts that were ever touched, by the numbers of their holders.
-
-        kind : one of HOLDER_KINDS     prefix : of the name, or of an institution's path     pocket : one of POCKET_NAMES
-        """
-        recovered = self._recovered()
-        holders = recovered.standing.programme.accounts.holders
-        seen = self._settler.published
-        with seen.lock:
-            last, count = seen.last, seen.holders
-        wanted_kind = HOLDER_KINDS.index(kind) if kind else -1
-        pockets = (POCKET_NAMES.index(pocket),) if pocket else tuple(range(len(POCKET_NAMES)))
-        start = place_of(cursor, count) if cursor else 0 if oldest_first else count - 1
-        walk = range(start, count) if oldest_first else range(start, -1, -1)
-        found: list[int] = []
-        for number in walk[:HOLDERS_MAX]:
-            holder = holders[number]
-            if wanted_kind not in (-1, holder.kind) or not holder.name.startswith(prefix):
-                continue
-            mine = (number * POCKETS + one for one in (pockets if holder.kind != INSTITUTION else (0,)))
-            found += [account for account in mine if account < len(last) and last[account]]
-            if len(found) >= limit:
-                following = number + (1 if oldest_first else -1)
-                return Looked(self._account_lines(recovered, found), str(following) if 0 <= following < count else "")
-        lines = self._account_lines(recovered, found)
-        if len(walk) <= HOLDERS_MAX:
-            return Looked(lines)
-        return Looked(lines, str(walk[HOLDERS_MAX]), percent=mul_div(100, abs(walk[HOLDERS_MAX] - walk[0]), count))
-
-    def _account_lines(self, recovered: Recovered, found: list[int]) -> list[AccountLine]:
-        """Accounts with what they hold, all after the same decision."""
-        accounts = recovered.standing.programme.accounts
-        seen = self._settler.published
-        with seen.lock:
-            held = [(account, seen.books.balance_micro(account), int(seen.last[account])) for account in found]
-        kinds = [HOLDER_KINDS[accounts.holders[account >> POCKET_BITS].kind] for account in found]
-        return [
-            AccountLine(accounts.path(account), kind, UNIT_NAMES[unit_of_account(account)], print_micro(micro), touched)
-            for kind, (account, micro, touched) in zip(kinds, held, strict=True)
-        ]
+    def accounts(self, wanted: AccountsWanted, cursor: str = "", limit: int = 100) -> Looked:
+        """A page of the accounts that were ever touched (``Holdings`` says what its cursor promises). Raises FieldRefused."""
+        return self._holdings.page(self._recovered().standing.programme.accounts, wanted, cursor, limit)
 
     def statement_at(self, path: str, at: int, limit: int = 100) -> StatementView:
         """The first page of an account's statement as it stood after a decision. Raises AccountNotFound, FieldRefused."""
@@ -399,10 +352,12 @@ class Money(Reading):
             out.append(TierView(tier, upto, len(lots), sum(lots), pot, at, position))
         return out
 
-    def queues(
-        self, merchant: str = "", tier: str = "", cursor: str = "", limit: int = 100, *, longest_first: bool = True
-    ) -> Looked:
-        """A page of queues that hold anything, the longest or else the oldest first. Raises FieldRefused."""
+    def queues(self, merchant: str = "", tier: str = "", cursor: str = "", limit: int = 100, *, sort: str = LONGEST) -> Looked:
+        """A page of queues that hold anything, in one of QUEUE_SORTS. Raises FieldRefused.
+
+        By waiting, those in which nobody waits come last, both ways. Queues move while one pages, as balances do (``Holdings``).
+        """
+        assert sort in QUEUE_SORTS
         accounts = self._recovered().standing.programme.accounts
         if tier and not (tier.isascii() and tier.isdigit() and len(tier) <= 2):  # noqa: PLR2004 -- two digits
             raise FieldRefused("tier", "应为档位的序号,如 1", "it must be the number of a tier, as 1")
@@ -413,9 +368,10 @@ class Money(Reading):
             and (not tier or queue.tier == int(tier))
             and (not merchant or accounts.holders[queue.merchant].name == merchant)
         ]
-        some.sort(key=lambda queue: (-queue.lots, queue.pot_account) if longest_first else (queue.oldest < 0, queue.oldest))
-        start = place_of(cursor, len(some)) if cursor else 0
-        page = some[start : start + limit]
+        by_pot = {queue.pot_account: queue for queue in some}
+        values = np.array([_sorted_by(queue, sort) for queue in some], np.int64), np.array([*by_pot], np.int64)
+        found, following = ranked.page([values], limit, cursor, is_falling=sort in (LONGEST, NEWEST, LARGEST))
+        page = [by_pot[account] for account in found]
         places = self._places([queue.oldest for queue in page if queue.oldest >= 0])
         lines = [
             QueueLine(
@@ -424,7 +380,7 @@ class Money(Reading):
             )
             for queue in page
         ]  # fmt: skip
-        return Looked(lines, str(start + limit) if start + limit < len(some) else "")
+        return Looked(lines, following)
 
     def lots(self, merchant: str, tier: int) -> list[LotLine]:
         """The open lots of one queue, the head first, at most LOTS_MAX."""
@@ -505,6 +461,15 @@ def _open_lots(recovered: Recovered, merchant: str, tier: int) -> Ints:
 
 
 # ---------------------------------------------------------------- numbers
+
+
+def _sorted_by(queue: _Queue, sort: str) -> int:
+    """The value that a queue has in this order."""
+    if sort in (LONGEST, SHORTEST):
+        return queue.lots
+    if sort in (LARGEST, SMALLEST):
+        return queue.pot_micro
+    return NOBODY if sort == OLDEST and queue.oldest < 0 else queue.oldest
 
 
 def _kept_of(kept: Kept, account: int) -> tuple[int, int]:

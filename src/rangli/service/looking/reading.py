@@ -268,10 +268,15 @@ assert len(NAMES) == len(PARTY_NAMES[:9])
 
 def transfer_views(row: Row, accounts: Accounts) -> list[TransferView]:
     """A decision's transfers, for people."""
+    return leg_views(row.source, row.destination, row.amount, row.code, accounts)
+
+
+def leg_views(
+    sources: list[int], destinations: list[int], amounts: list[int], codes: list[int], accounts: Accounts
+) -> list[TransferView]:
+    """Transfers as columns, the last of them their codes, for people."""
     out = []
-    for line, (source, destination, amount, code) in enumerate(
-        zip(row.source, row.destination, row.amount, row.code, strict=True), 1
-    ):  # fmt: skip
+    for line, (source, destination, amount, code) in enumerate(zip(sources, destinations, amounts, codes, strict=True), 1):
         zh, en = code_words(code)
         unit = UNIT_NAMES[UNIT_OF_CODE[code]]
         out.append(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, Generic, TypeVar
 
 import psycopg
@@ -83,11 +83,17 @@ class Stretches(Generic[T]):
         there = [(self.first_of(number), last) for number, (last, _) in list(self._kept.items())]
         return sum(min(last, upto) + 1 - first for first, last in there if first <= upto)
 
-    def fill(self, upto: int) -> None:
-        """Begin to read everything up to a position, newest first, if that is not being done."""
+    @property
+    def room(self) -> int:
+        """How many more stretches memory has room for."""
+        return KEPT_MAX - len(self._kept)
+
+    def fill(self, upto: int, numbers: Iterable[int] = ()) -> None:
+        """Begin to read these stretches as far as a position, or all of them newest first, if nothing is being read."""
+        numbers = numbers or range(self.number_of(upto), -1, -1)
         with self._starting:
             if not self._closing.is_set() and (self._filling is None or not self._filling.is_alive()):
-                self._filling = threading.Thread(target=self._fill, args=(upto,), name="rangli stretches", daemon=True)
+                self._filling = threading.Thread(target=self._fill, args=(upto, numbers), name="rangli stretches", daemon=True)
                 self._filling.start()
 
     def wait_filled(self, seconds: float) -> bool:
@@ -104,10 +110,10 @@ class Stretches(Generic[T]):
         if self._filling is not None:
             self._filling.join()
 
-    def _fill(self, upto: int) -> None:
+    def _fill(self, upto: int, numbers: Iterable[int]) -> None:
         """A database that is away now is asked again by the next question."""
         try:
-            for number in range(self.number_of(upto), -1, -1):
+            for number in numbers:
                 if self._closing.is_set() or len(self._kept) >= KEPT_MAX:
                     return
                 self.get(number, upto)

@@ -75,12 +75,15 @@ def note(
     store.insert_act(connection, ActRow(*map(_storable, row)))
 
 
-def acts(connection: Connection, want: ActFilter, programmes: list[str] | None, before: int, limit: int) -> list[ActView]:
-    """Lines before a number (0: from the end), newest first; of these programmes only, unless they are None."""
+def acts(
+    connection: Connection, want: ActFilter, programmes: list[str] | None, beyond: int, limit: int, *, oldest_first: bool = False
+) -> list[ActView]:
+    """Lines before a number, newest first, or after it, oldest first (0: all); of these programmes, unless they are None."""
     if any("\0" in text for text in want[:5]):
         return []
     equal = {name: value for name, value in want._asdict().items() if value and name not in ("since", "until")}
-    rows = store.acts(connection, equal, programmes, want.since, want.until, before or ALL, limit)
+    start = beyond or (0 if oldest_first else ALL)
+    rows = store.acts(connection, equal, programmes, want.since, want.until, start, limit, oldest_first=oldest_first)
     return [ActView(row.number, rfc3339(row.at), *row[2:]) for row in rows]
 
 

@@ -345,8 +345,8 @@ class Staff:
         with self._database.reading() as connection:
             acts.note(connection, self._clock(), By(member_name, role, address), what, object, programme, outcome, facts)
 
-    def acts(self, reader: Member, want: ActFilter, before: int, limit: int) -> list[ActView]:
-        """Lines of the audit log before a number (0: from the end), newest first, as far as this member may see them."""
+    def acts(self, reader: Member, want: ActFilter, beyond: int, limit: int, *, oldest_first: bool = False) -> list[ActView]:
+        """Lines of the audit log beyond a number (0: all), newest or oldest first, as far as this member may see them."""
         programmes = None
         if reader.role not in READERS_OF_ALL:
             if want.member not in ("", reader.name):
@@ -355,7 +355,7 @@ class Staff:
         elif reader.programmes is not None:
             programmes = ["", *sorted(reader.programmes)]
         with self._database.reading() as connection:
-            return acts.acts(connection, want, programmes, before, limit)
+            return acts.acts(connection, want, programmes, beyond, limit, oldest_first=oldest_first)
 
     def kinds(self) -> list[str]:
         """What was ever done, as ``ActView.what`` says it."""

@@ -40,6 +40,7 @@ from rangli.service.requests import (
 )
 from rangli.service.settling.approval import admit, signed_text
 from rangli.service.settling.asked import conflict, facts_of, id_fault, numbers_of
+from rangli.service.settling.names import no_member
 from rangli.service.settling.orders import Checked, digest, unreadable_field
 from rangli.service.settling.orders import check as check_orders
 from rangli.service.settling.recovery import Recovered
@@ -360,9 +361,7 @@ class Batch:
         if isinstance(request, SaleRequest):
             holder = self._names.find("consumer", request.consumer)
             if holder < 0:
-                raise FieldRefused(
-                    "consumer", f"没有会员 {request.consumer[:60]!r}", f"there is no member {request.consumer[:60]!r}"
-                )
+                raise no_member(request.consumer)
             standing.sell(holder, int(facts[1]), asked, self.written)
         elif isinstance(request, InjectionRequest):
             standing.inject(int(facts[0]), asked, self.written)

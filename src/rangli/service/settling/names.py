@@ -53,6 +53,16 @@ def same_name(field: str, text: str) -> str:
     return name if kind == KIND_OF_MEANING[meaning] else f"{KIND_NAMES[kind]}:{name}"
 
 
+def no_member(consumer: str) -> FieldRefused:
+    """The refusal of a sale for a consumer whom no order has named."""
+    shown = repr(consumer[:SHOWN_LETTERS])
+    return FieldRefused(
+        "consumer",
+        f"没有会员 {shown};请写订单里消费者的全名",
+        f"there is no member {shown}; write the consumer's whole name as orders have it",
+    )
+
+
 class Names:
     """Names to holder numbers of one programme. Nothing is numbered for an order that is refused."""
 

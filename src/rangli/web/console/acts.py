@@ -10,7 +10,7 @@ from rangli.service.people.acts import ALL, OUTCOMES, ActFilter
 from rangli.service.settling.facts import day_of
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
+from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Want, by_time, number_of
 from rangli.web.console.words import ROLES, State
 
 if TYPE_CHECKING:
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
 SECONDS_PER_DAY: Final = 86_400
 BEIJING_SECONDS: Final = 8 * 3_600
-DIGITS_MAX: Final = 18
-"""Of a cursor."""
 
 CAME_OUT: Final = {
     "done": State("done", "已执行", "done", "good"),
@@ -42,6 +40,9 @@ KINDS: Final = {
     "member.vouch": ("当面确认身份", "Identity shown at another's side"),
     "programme.create": ("建立项目", "Programme created"),
     "refund": ("退款", "Refund"),
+    "injection": ("注资", "Injection"),
+    "sale": ("卖出积分", "Sale of points"),
+    "closing": ("关账", "Closing"),
     "import.check": ("检查导入文件", "Import checked"),
     "import.settle": ("导入订单", "Import settled"),
     "import.stop": ("停止导入", "Import stopped"),
@@ -85,7 +86,7 @@ def named(call: Call, what: str) -> tuple[str, str]:
 
 
 def audit_log(call: Call) -> Shown:
-    """What everybody did, as far as one may see it; newest first."""
+    """What everybody did, as far as one may see it."""
     kinds = tuple((what, *named(call, what)) for what in call.service.staff.kinds())
     outcomes = tuple((code, CAME_OUT[code].zh, CAME_OUT[code].en) for code in OUTCOMES)
     listing = Listing(
@@ -96,7 +97,7 @@ def audit_log(call: Call) -> Shown:
             Filter("object", "对象", "Object", help_zh="写全", help_en="as a whole"),
             Filter("since", "从", "From", "date"), Filter("until", "到", "Until", "date"),
         ),
-        (Sort("newest", "最新在前", "Newest first"),),
+        by_time("at"),
     )  # fmt: skip
     return call.listing(listing, "members/acts.html")
 
@@ -107,7 +108,8 @@ def _acts(call: Call, want: Want) -> Slice:
     since = _day("since", want.filters["since"]) if "since" in want.filters else 0
     until = _day("until", want.filters["until"], 1) if "until" in want.filters else ALL
     wanted = ActFilter(**words, since=since, until=until)
-    found = call.service.staff.acts(call.member, wanted, number_of(want.cursor), want.limit + 1)
+    oldest_first = want.sort == "oldest"
+    found = call.service.staff.acts(call.member, wanted, number_of(want.cursor), want.limit + 1, oldest_first=oldest_first)
     shown = found[: want.limit]
     return Slice([act_row(call, act) for act in shown], str(shown[-1].number) if len(found) > want.limit else "")
 
@@ -133,13 +135,6 @@ def _day(field: str, text: str, later: int = 0) -> int:
     except FieldRefused:
         raise FieldRefused(field, "不是日期;正确写法如 2026-01-05", "is no date; write it as 2026-01-05") from None
     return ((day + later) * SECONDS_PER_DAY - BEIJING_SECONDS) * MICRO_PER_SECOND
-
-
-def number_of(text: str) -> int:
-    """A cursor of ours as the number that it is, 0 for none. Raises FieldRefused."""
-    if text and not (text.isascii() and text.isdigit() and len(text) <= DIGITS_MAX):
-        raise FieldRefused("cursor", "不是本页给出的游标", "is no cursor of ours")
-    return int(text or 0)
 
 
 DOORS: Final[tuple[Door, ...]] = (Door("GET", "/acts", "read", audit_log, "操作记录", "Audit log"),)

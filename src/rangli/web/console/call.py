@@ -207,7 +207,7 @@ class Call:
                 name = "-".join(part for part in (self.programme, listing.name) if part)
                 data = tables.saved(listing, want, form, self.lang)
                 return self.send_file(f"{name}.{form}", tables.FORMATS[form], data)
-            found = listing.fetch(want)
+            found = tables.page(listing, want)
         except FieldRefused as fault:
             want, found, refused = tables.Want({}, "", "", tables.PAGE), Slice([]), problem_of(fault)
         shown = {"of": listing, "want": want, "found": found, "refused": refused}

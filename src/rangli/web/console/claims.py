@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import Final
 
@@ -14,11 +15,18 @@ from rangli.service.work import lab
 from rangli.service.work.jobs import DONE, JobView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Sort, Want
-from rangli.web.console.pictures import CLAIMS, TABS, page_of
+from rangli.web.console.listing import Column, Filter, Listing, Row, Sort, Want, by_words
+from rangli.web.console.pictures import CLAIMS, TABS
+from rangli.web.console.shelf import By, shelved
 from rangli.web.console.words import Link, State
 
 TONES: Final = {"holds": "good", "only-if": "wait", "fails": "bad", "no-figure": "plain"}
+BAD_FIRST: Final = ("fails", "only-if", "holds")
+"""Verdicts; without a figure, and without a test, nothing is wrong yet and nothing right."""
+SORTS: Final[By[lab.Tested]] = {
+    **dict.fromkeys(by_words("place", "原文次序", "place in the sources"), lambda one: f"{one.source}:{one.line:09}"),
+    Sort("verdict", "不成立的在前", "Those that fail first", "verdict"): lambda one: [*BAD_FIRST, one.verdict].index(one.verdict),
+}
 
 
 def _tested(call: Call) -> tuple[JobView | None, lab.Tests | None]:
@@ -53,11 +61,8 @@ def claims(call: Call) -> Shown:
             Filter("verdict", "结论", "Verdict", "choice", tuple((code, *words) for code, words in lab.VERDICTS.items())),
             Filter("source", "来源", "Source", "choice", tuple((name, zh, en) for name, (zh, en) in lab.SOURCES.items())),
         ),
-        sorts=(
-            Sort("place", "按原文次序", "In the order of the sources"),
-            Sort("verdict", "不成立的在前", "Those that fail first"),
-        ),
-        fetch=lambda want: page_of(_claim_rows(call, untested, want), want),
+        sorts=tuple(SORTS),
+        fetch=lambda want: shelved(_wanted(untested, want), want, SORTS, lambda one: one.claim, partial(_row, call)),
     )
     counts = [
         (State(code, *words, TONES[code]), sum(one.verdict == code for one in tests.claims))
@@ -69,28 +74,27 @@ def claims(call: Call) -> Shown:
     )  # fmt: skip
 
 
-def _claim_rows(call: Call, those: Sequence[lab.Tested], want: Want) -> list[Row]:
+def _wanted(those: Sequence[lab.Tested], want: Want) -> list[lab.Tested]:
+    """Those of some words, verdict and source."""
     words = want.filters.get("q", "").lower()
-    found = [
+    return [
         one
         for one in those
         if want.filters.get("verdict", one.verdict) == one.verdict
         and want.filters.get("source", one.source) == one.source
         and words in f"{one.claim} {one.quote} {one.says.zh} {one.says.en} {one.found.zh} {one.found.en}".lower()
     ]
-    if want.sort == "verdict":
-        order = list(reversed(lab.VERDICTS))
-        found.sort(key=lambda one: order.index(one.verdict) if one.verdict in order[1:] else len(order))
-    return [
-        {
-            "says": Link(call.t(one.says.zh, one.says.en), f"/lab/claims/{one.claim}"),
-            "verdict": _claim_state(one),
-            "figure": call.t(one.figure.zh, one.figure.en) if one.figure else "",
-            "quote": one.quote,
-            "place": f"{one.source}:{one.line}",
-        }
-        for one in found
-    ]
+
+
+def _row(call: Call, one: lab.Tested) -> Row:
+    """A claim in the list."""
+    return {
+        "says": Link(call.t(one.says.zh, one.says.en), f"/lab/claims/{one.claim}"),
+        "verdict": _claim_state(one),
+        "figure": call.t(one.figure.zh, one.figure.en) if one.figure else "",
+        "quote": one.quote,
+        "place": f"{one.source}:{one.line}",
+    }
 
 
 def _claim_state(one: lab.Tested) -> State | str:

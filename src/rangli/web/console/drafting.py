@@ -23,9 +23,9 @@ from rangli.plan.form import Control, Group, Option
 from rangli.service.people.drafts import LAST, STATUS_WORDS, DraftView, digest_of
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Slice, Want
+from rangli.web.console.listing import Column, Filter, Listing, Slice, Want, by_time, number_of
 from rangli.web.console.planparts import ask_lab, compared, numbered, shown_parts
-from rangli.web.console.plans import NEW_OR_OLD, active_of, tabs_of
+from rangli.web.console.plans import active_of, tabs_of
 from rangli.web.console.programmes import cards
 from rangli.web.console.words import Link, State
 from rangli.web.problems import problem_of
@@ -85,16 +85,14 @@ def drafts(call: Call) -> Shown:
     """The programme's drafts, and what a new one can be begun from."""
 
     def fetch(want: Want) -> Slice:
-        is_old_first = want.sort == "old"
-        cursor = _number(want.cursor) if want.cursor else (0 if is_old_first else LAST)
-        found = call.service.drafts.list(
-            call.programme, cursor, want.limit + 1, status=want.filters.get("status", ""), after=cursor if is_old_first else None
-        )
+        cursor, status = number_of(want.cursor), want.filters.get("status", "")
+        after = cursor if want.sort == "oldest" else None
+        found = call.service.drafts.list(call.programme, cursor or LAST, want.limit + 1, status=status, after=after)
         rows = [_row(call, one) for one in found[: want.limit]]
         return Slice(rows, str(found[want.limit - 1].number) if len(found) > want.limit else "")
 
     listing = Listing(
-        "drafts", "草案", "Drafts", COLUMNS, fetch, FILTERS, NEW_OR_OLD, empty=("还没有草案。", "There are no drafts yet.")
+        "drafts", "草案", "Drafts", COLUMNS, fetch, FILTERS, by_time("number"), ("还没有草案。", "There are no drafts yet.")
     )
     sources = [("active", call.t("现行版本", "the active version"))]
     sources += [(f"preset:{card.name}", f"{call.t(card.title.zh, card.title.en)} ({card.name})") for card in cards()]

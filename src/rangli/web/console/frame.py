@@ -14,8 +14,20 @@ from markupsafe import Markup, escape
 from rangli.web.asked import Reply, send_reply
 from rangli.web.console.call import LANGUAGES, OK, ROOT, SEE_OTHER, THEMES, Call, Shown
 from rangli.web.console.door import Door, Doorstep
-from rangli.web.console.listing import FORMATS, Filter, Listing
-from rangli.web.console.words import ROLES, Amount, Link, State, grouped, in_beijing, padding, shown, widest
+from rangli.web.console.listing import FORMATS, Column, Filter, Listing
+from rangli.web.console.words import (
+    ROLES,
+    Amount,
+    Link,
+    Measured,
+    State,
+    exact,
+    grouped,
+    in_beijing,
+    padding,
+    shown,
+    widest,
+)
 from rangli.web.problems import Fault, Problem
 
 if TYPE_CHECKING:
@@ -29,6 +41,8 @@ if TYPE_CHECKING:
 
 YEAR: Final = b"max-age=31536000, immutable"
 MOVED: Final = 307
+_NUMBER: Final = Markup(' class="num"')
+_ACTS: Final = Markup(' class="acts"')
 
 
 class Entry(NamedTuple):
@@ -49,7 +63,7 @@ OF_PROGRAMME: Final = (
         "/p/{p}/accounts",
         "资金",
         "Money",
-        sections=("accounts", "journal", "trial-balance", "pool", "vouchers", "queues", "books"),
+        sections=("accounts", "journal", "trial-balance", "pool", "vouchers", "queues", "treasury", "books"),
     ),
     Entry("/p/{p}/plan", "方案", "Plan", sections=("plan", "drafts", "versions")),
 )
@@ -85,12 +99,13 @@ class Frame:
         self._templates.globals |= {
             "static": self.static_url, "fresh": lambda: secrets.token_urlsafe(12), "sections": self._sections(),
             "house": OF_HOUSE, "of_programme": OF_PROGRAMME, "formats": tuple(FORMATS), "languages": LANGUAGES, "themes": THEMES,
-            "padding": padding, "widest": widest,
+            "padding": padding, "widest": widest, "turn": turn, "yuan": Amount, "of_kind": of_kind,
         }  # fmt: skip
         self._templates.filters |= {"grouped": grouped, "in_beijing": in_beijing}
         self._templates.tests |= {
             "amount": lambda value: isinstance(value, Amount),
             "link": lambda value: isinstance(value, Link),
+            "measured": lambda value: isinstance(value, Measured),
             "state": lambda value: isinstance(value, State),
         }
 
@@ -107,6 +122,11 @@ class Frame:
         def money(text: str | Amount, unit: str = "CNY") -> str:
             return shown(text if isinstance(text, Amount) else Amount(text, unit), call.lang)
 
+        def of_cell(value: object, kind: str) -> Markup:
+            there = exact(value, kind, call.lang)
+            data = "".join(f' data-{name}="{escape(text)}"' for name, text in there.items())
+            return of_kind(kind) + Markup(data) if there else of_kind(kind)  # noqa: S704 -- escaped above
+
         def choices_of(one: Filter) -> list[tuple[str, str]]:
             return [(code, t(zh, en)) for code, zh, en in one.choices]
 
@@ -120,6 +140,7 @@ class Frame:
             "t": t,
             "label": label,
             "money": money,
+            "of_cell": of_cell,
             "choices_of": choices_of,
             "sorts_of": sorts_of,
         }
@@ -160,6 +181,24 @@ class Frame:
             raise Fault("route_not_found")
         nosniff = (b"x-content-type-options", b"nosniff")
         return Reply(OK, found.data, found.media_type, ((b"cache-control", YEAR), nosniff))
+
+
+def of_kind(kind: str) -> Markup:
+    """The class of a column's cells."""
+    return _NUMBER if kind in ("money", "count") else _ACTS if kind == "acts" else Markup()
+
+
+def turn(listing: Listing, column: Column, sort: str) -> tuple[str, str]:
+    """Where a column's head leads while the listing has this order: the code of another one, and what ``aria-sort`` says now.
+
+    Both are empty where no order goes by the column.
+    """
+    there = [one for one in listing.sorts if one.column == column.key]
+    now = next((one for one in there if one.code == sort), None)
+    if now is None:
+        return (there[0].code if there else ""), ""
+    other = next((one.code for one in there if one.is_falling != now.is_falling), "")
+    return other, "descending" if now.is_falling else "ascending"
 
 
 class Open:

@@ -18,6 +18,7 @@ from rangli.web.console import (
     plans,
     programmes,
     signing,
+    treasury,
 )
 from rangli.web.console.door import Door
 
@@ -32,6 +33,7 @@ DOORS: Final[tuple[Door, ...]] = (
     *lab.DOORS,
     *orders.DOORS,
     *money.DOORS,
+    *treasury.DOORS,
     *programmes.DOORS,
     *plans.DOORS,
     *drafting.DOORS,

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import Any, Final
 
 from rangli.errors import DeliveryNotFound, FieldRefused, KeyNotFound, RangliError, WebhookNotFound
 from rangli.service.people.access import PER_SECOND, SCOPES, KeyView
 from rangli.service.webhooks import KEPT, DeliveryView, WebhookView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Slice, Want
-from rangli.web.console.overview import KINDS, programmes_of
+from rangli.web.console.listing import Column, Filter, Listing, Row, Want, by_count, by_time, by_use, by_words, turns
+from rangli.web.console.overview import programmes_of
+from rangli.web.console.shelf import By, shelved
+from rangli.web.console.states import DECISIONS
 from rangli.web.console.words import Link, State
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 SCOPE_WORDS: Final = {
     "read": ("查看一切", "see everything"),
@@ -32,13 +32,42 @@ TRYING: Final = State("trying", "重试中", "Trying again", "wait")
 PENDING: Final = State("pending", "待发送", "To be sent", "wait")
 
 
-def _page(rows: Sequence[dict[str, object]], want: Want) -> Slice:
-    """A page of rows that are all there; the cursor is where it begins. Raises FieldRefused."""
-    if want.cursor and not (want.cursor.isascii() and want.cursor.isdigit() and len(want.cursor) <= len(str(KEPT)) + 2):
-        raise FieldRefused("cursor", "不是本页给出的游标", "is no cursor of ours")
-    start = int(want.cursor or 0)
-    stop = start + want.limit
-    return Slice(list(rows[start:stop]), str(stop) if stop < len(rows) else "")
+def _key_state(key: KeyView) -> State:
+    return REVOKED if key.revoked_at else IN_FORCE
+
+
+def _hook_state(hook: WebhookView) -> State:
+    return PAUSED if hook.paused_at else TOLD
+
+
+def _delivery_state(one: DeliveryView) -> State:
+    return DELIVERED if one.delivered_at else TRYING if one.attempts else PENDING
+
+
+KEY_SORTS: Final[By[KeyView]] = {
+    **dict.fromkeys(by_time("created"), lambda key: key.created_at),
+    **dict.fromkeys(by_words("name", "用途", "use"), lambda key: key.name),
+    **dict.fromkeys(by_words("state", "状态", "state"), lambda key: bool(key.revoked_at)),
+    **dict.fromkeys(by_use("used"), lambda key: key.last_used_at),
+}
+HOOK_SORTS: Final[By[WebhookView]] = {
+    **dict.fromkeys(reversed(by_time("created")), lambda hook: hook.created_at),
+    **dict.fromkeys(by_words("url", "接收地址", "address"), lambda hook: hook.url),
+    **dict.fromkeys(by_words("state", "状态", "state"), lambda hook: bool(hook.paused_at)),
+    **dict.fromkeys(
+        turns("position", ("ahead", "通知得最多的在前", "Told most first"), ("behind", "通知得最少的在前", "Told least first")),
+        lambda hook: hook.position,
+    ),
+}
+DELIVERY_SORTS: Final[By[DeliveryView]] = {
+    **dict.fromkeys(by_time("first"), lambda one: one.first),
+    **dict.fromkeys(by_words("state", "状态", "state"), lambda one: (PENDING, TRYING, DELIVERED).index(_delivery_state(one))),
+    **dict.fromkeys(by_count("attempts", "次数", "attempts"), lambda one: one.attempts),
+    **dict.fromkeys(
+        turns("tried", ("tried", "最近试过的在前", "Last tried first"), ("untried", "最久没试的在前", "Longest untried first")),
+        lambda one: one.tried_at,
+    ),
+}
 
 
 # ---------------------------------------------------------------- API keys
@@ -59,33 +88,28 @@ def keys(call: Call) -> Shown:
             Column("created", "发放时间", "Issued", "time"),
             Column("id", "编号", "Id", "code"),
         ),
-        lambda want: _page(_keys(call, want), want),
+        lambda want: shelved(_keys(call, want), want, KEY_SORTS, lambda key: key.key_id, partial(_key_row, call)),
+        sorts=tuple(KEY_SORTS),
         filters=(Filter("state", "状态", "State", "choice", (("live", "有效", "In force"), ("revoked", "已撤销", "Revoked"))),),
         empty=("还没有 API 密钥。", "There is no API key yet."),
     )
     return call.listing(listing, "operations/keys.html")
 
 
-def _keys(call: Call, want: Want) -> list[dict[str, object]]:
-    """Newest first."""
-    asked = want.filters.get("state", "")
-    found = [one for one in reversed(call.service.access.list()) if asked in {"", _key_state(one).code}]
-    return [
-        {
-            "name": Link(one.name, f"/operations/keys/{one.key_id}"),
-            "state": _key_state(one),
-            "scopes": ", ".join(one.scopes),
-            "programmes": call.t("全部", "all") if one.programmes is None else ", ".join(one.programmes),
-            "used": one.last_used_at,
-            "created": one.created_at,
-            "id": one.key_id,
-        }
-        for one in found
-    ]
+def _keys(call: Call, want: Want) -> list[KeyView]:
+    return [one for one in call.service.access.list() if want.filters.get("state", "") in {"", _key_state(one).code}]
 
 
-def _key_state(key: KeyView) -> State:
-    return REVOKED if key.revoked_at else IN_FORCE
+def _key_row(call: Call, key: KeyView) -> Row:
+    return {
+        "name": Link(key.name, f"/operations/keys/{key.key_id}"),
+        "state": _key_state(key),
+        "scopes": ", ".join(key.scopes),
+        "programmes": call.t("全部", "all") if key.programmes is None else ", ".join(key.programmes),
+        "used": key.last_used_at,
+        "created": key.created_at,
+        "id": key.key_id,
+    }
 
 
 def key_form(call: Call) -> Shown:
@@ -155,7 +179,10 @@ def webhooks(call: Call) -> Shown:
             Column("created", "添加时间", "Added", "time"),
             Column("why", "暂停原因", "Why it is paused"),
         ),
-        lambda want: _page([_hook_row(call, base, hook) for hook in call.service.webhooks.list(call.programme)], want),
+        lambda want: shelved(
+            call.service.webhooks.list(call.programme), want, HOOK_SORTS, lambda hook: hook.id, partial(_hook_row, call, base)
+        ),
+        sorts=tuple(HOOK_SORTS),
         empty=("还没有接收地址;添加一个,新的决定就会通知它。", "None yet; add one and it is told of every new decision."),
     )
     return call.listing(listing, "operations/webhooks.html", base=base)
@@ -176,12 +203,8 @@ def _hook_row(call: Call, base: str, hook: WebhookView) -> dict[str, object]:
     }
 
 
-def _hook_state(hook: WebhookView) -> State:
-    return PAUSED if hook.paused_at else TOLD
-
-
 def _kinds(call: Call, hook: WebhookView) -> str:
-    return ", ".join(call.t(*KINDS[kind]) for kind in hook.kinds) or call.t("全部", "all")
+    return ", ".join(call.t(DECISIONS[kind].zh, DECISIONS[kind].en) for kind in hook.kinds) or call.t("全部", "all")
 
 
 def webhook_form(call: Call) -> Shown:
@@ -192,7 +215,7 @@ def webhook_form(call: Call) -> Shown:
 
 def _show_webhook_form(call: Call, refusal: RangliError | None = None) -> Shown:
     """The same, with a refusal in place."""
-    kinds = [(kind, KINDS[kind], kind in call.form.get("kinds", ())) for kind in KINDS]
+    kinds = [(kind, state, kind in call.form.get("kinds", ())) for kind, state in DECISIONS.items()]
     values: dict[str, Any] = {"base": _base(call), "kinds": kinds, "address": call.field("url")}
     if refusal is not None:
         return call.show_refused("operations/webhook_new.html", refusal, **values)
@@ -210,7 +233,7 @@ def webhook_add(call: Call) -> Shown:
 
 
 def webhook_page(call: Call) -> Shown:
-    """One endpoint and its deliveries, newest first. Raises WebhookNotFound."""
+    """One endpoint and its deliveries. Raises WebhookNotFound."""
     wanted, base = call.param("webhook"), _base(call)
     hook = next((one for one in call.service.webhooks.list(call.programme) if one.id == wanted), None)
     if hook is None:
@@ -229,7 +252,10 @@ def webhook_page(call: Call) -> Shown:
             Column("due", "下一次", "Next", "time"),
             Column("why", "失败原因", "Why it failed"),
         ),
-        lambda want: _page(_deliveries(call, hook, want), want),
+        lambda want: shelved(
+            _deliveries(call, hook, want), want, DELIVERY_SORTS, lambda one: one.id, partial(_delivery_row, call, hook)
+        ),
+        sorts=tuple(DELIVERY_SORTS),
         filters=(
             Filter("state", "状态", "State", "choice", tuple((one.code, one.zh, one.en) for one in (DELIVERED, TRYING, PENDING))),
         ),
@@ -240,27 +266,22 @@ def webhook_page(call: Call) -> Shown:
     )
 
 
-def _deliveries(call: Call, hook: WebhookView, want: Want) -> list[dict[str, object]]:
-    asked = want.filters.get("state", "")
+def _deliveries(call: Call, hook: WebhookView, want: Want) -> list[DeliveryView]:
     found = call.service.webhooks.deliveries(call.programme, hook.id, KEPT)
-    return [
-        {
-            "id": Link(one.id, f"{_base(call)}/{hook.id}/deliveries/{one.id}"),
-            "state": _delivery_state(one),
-            "first": str(one.first),
-            "last": str(one.last),
-            "attempts": str(one.attempts),
-            "tried": one.tried_at,
-            "due": one.due_at,
-            "why": call.t(one.zh, one.en),
-        }
-        for one in found
-        if asked in {"", _delivery_state(one).code}
-    ]
+    return [one for one in found if want.filters.get("state", "") in {"", _delivery_state(one).code}]
 
 
-def _delivery_state(one: DeliveryView) -> State:
-    return DELIVERED if one.delivered_at else TRYING if one.attempts else PENDING
+def _delivery_row(call: Call, hook: WebhookView, one: DeliveryView) -> Row:
+    return {
+        "id": Link(one.id, f"{_base(call)}/{hook.id}/deliveries/{one.id}"),
+        "state": _delivery_state(one),
+        "first": str(one.first),
+        "last": str(one.last),
+        "attempts": str(one.attempts),
+        "tried": one.tried_at,
+        "due": one.due_at,
+        "why": call.t(one.zh, one.en),
+    }
 
 
 def delivery_page(call: Call) -> Shown:

@@ -6,6 +6,7 @@ Everything here is a job of the service, kept with its documents: a page shows w
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ import msgspec
 from rangli.errors import FileRefused, InputRefused, JobNotFound, NotFound, RangliError
 from rangli.lab import load_scenario, scenario_text
 from rangli.lab.prospectus.method import parameters
+from rangli.lab.scenario import Scenario
 from rangli.lab.values import differences, values_of
 from rangli.money import mul_div
 from rangli.plan import load, presets
@@ -25,8 +27,10 @@ from rangli.web.console import choosing, claims, pictures
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.choosing import Chosen
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
-from rangli.web.console.pictures import CLAIMS, COMPARE, KINDS, PROSPECTUS, RUN, STATES, TABS, page_of
+from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Want, by_count, by_time, by_words, turns
+from rangli.web.console.pictures import CLAIMS, COMPARE, KINDS, PROSPECTUS, RUN, STATES, TABS
+from rangli.web.console.shelf import By, shelved
+from rangli.web.console.states import LAWFUL
 from rangli.web.console.words import Link, in_beijing
 
 REFRESH: Final = (b"hx-refresh", b"true")
@@ -84,25 +88,23 @@ def _runs(call: Call) -> Listing:
             Filter("kind", "种类", "Kind", "choice", tuple((code, *words) for code, words in KINDS.items())),
             Filter("state", "状态", "State", "choice", tuple((state.code, state.zh, state.en) for state in STATES.values())),
         ),
-        sorts=(Sort("newest", "最新在前", "Newest first"), Sort("oldest", "最早在前", "Oldest first")),
+        sorts=tuple(RUN_SORTS),
         fetch=lambda want: _fetched(call, want),
         empty=("还没有运行过什么。", "Nothing has been run yet."),
     )
 
 
 def _fetched(call: Call, want: Want) -> Slice:
-    views = [view for view in call.service.jobs.list() if _visible(call, view)]
-    if want.sort == "oldest":
-        views.reverse()
     wanted = want.filters.get("q", "").lower()
     found = [
         view
-        for view in views
-        if want.filters.get("kind", view.kind) == view.kind
+        for view in call.service.jobs.list()
+        if _visible(call, view)
+        and want.filters.get("kind", view.kind) == view.kind
         and want.filters.get("state", view.state) == view.state
         and wanted in f"{view.subject} {view.by}".lower()
     ]
-    return page_of([_run_row(call, view) for view in found], want)
+    return shelved(found, want, RUN_SORTS, lambda view: view.id, partial(_run_row, call))
 
 
 def _run_row(call: Call, view: JobView) -> Row:
@@ -119,6 +121,19 @@ def _run_row(call: Call, view: JobView) -> Row:
 def _seconds(view: JobView) -> str:
     """How long it ran, to the second above; empty for one that never ended or began."""
     return str(-mul_div(view.began_at - view.ended_at, 1, MICRO_PER_SECOND)) if view.began_at and view.ended_at else ""
+
+
+RUN_SORTS: Final[By[JobView]] = {
+    **dict.fromkeys(by_time("asked_at"), lambda view: view.asked_at),
+    **dict.fromkeys(by_words("subject", "方案与场景", "plan and scenario"), lambda view: view.subject),
+    **dict.fromkeys(by_words("kind", "种类", "kind"), lambda view: list(KINDS).index(view.kind)),
+    **dict.fromkeys(by_words("state", "状态", "state"), lambda view: list(STATES).index(view.state)),
+    **dict.fromkeys(by_words("by", "由谁", "person"), lambda view: view.by),
+    **dict.fromkeys(
+        turns("seconds", ("longest", "用时从长到短", "Longest first"), ("shortest", "用时从短到长", "Shortest first")),
+        lambda view: int(_seconds(view) or -1),
+    ),
+}
 
 
 # ---------------------------------------------------------------- beginning
@@ -252,13 +267,13 @@ def _run_shown(call: Call, view: JobView, facts: dict[str, Any]) -> Shown:
     ]
     shown: dict[str, Any] = {
         "report": report,
-        "verdict": pictures.VERDICTS[report.verdict],
+        "verdict": LAWFUL[report.verdict],
         "gets": pictures.who_gets(report.nets, call),
         "charts": [pictures.over_time(chart, call) for chart in report.charts],
         "tables": pictures.tables(report, call),
         "commands": commands,
         "files": [name for name in (plan, scenario) if name.endswith(".yaml")],
-        "verdicts": pictures.VERDICTS,
+        "verdicts": LAWFUL,
     }
     return call.show("lab/run.html", **facts, **shown)
 
@@ -282,12 +297,10 @@ def _comparison_shown(call: Call, view: JobView, facts: dict[str, Any]) -> Shown
     if len(set(names)) < len(names):  # versions of one plan
         names = [(f"{place}. {zh}", f"{place}. {name}") for place, (zh, name) in enumerate(names, 1)]
     plans, scenario = _refs(_texts(view.arguments["plans"]), str(view.arguments["scenario"]))
-    guards = [
-        [one.guard, call.t(one.check.zh, one.check.en), *(pictures.VERDICTS[v] for v in one.verdicts)] for one in found.guards
-    ]
+    guards = [[one.guard, call.t(one.check.zh, one.check.en), *(LAWFUL[v] for v in one.verdicts)] for one in found.guards]
     shown: dict[str, Any] = {
         "found": found,
-        "verdicts": pictures.VERDICTS,
+        "verdicts": LAWFUL,
         "gets": pictures.side_by_side(found, names, call),
         "truths": pictures.sides(found.truths, ("实情", "Truth"), names, call),
         "guards": ([*pictures.GUARD, *((zh, en, "state") for zh, en in names)], guards),
@@ -345,25 +358,46 @@ def scenario_list(call: Call) -> Shown:
             Column("plan", "为哪个方案而写", "Written for"),
         ),
         filters=(Filter("q", "名称或说明", "Name or words"),),
-        sorts=(Sort("name", "按名称", "By name"), Sort("orders", "订单少的在前", "Fewest orders first")),
-        fetch=lambda want: page_of(_scenario_rows(call, want), want),
+        sorts=tuple(SCENARIO_SORTS),
+        fetch=lambda want: shelved(
+            _scenarios(call, want), want, SCENARIO_SORTS, lambda one: one[0], partial(_scenario_row, call)
+        ),
     )
     return call.listing(listing, "lab/scenarios.html", tabs=TABS)
 
 
-def _scenario_rows(call: Call, want: Want) -> list[Row]:
-    rows: list[Row] = []
-    for name, one in choosing.shipped().items():
-        about = call.t(one.about.zh, one.about.en) if one.about else ""
-        title = call.t(one.title.zh, one.title.en)
-        if want.filters.get("q", "").lower() in f"{name} {title} {about}".lower():
-            rows.append(
-                {
-                    "title": Link(f"{title} · {name}", f"/lab/scenarios/{name}"), "about": about, "months": str(one.months),
-                    "orders": str(choosing.expected(one)), "plan": one.plan.name if one.plan else "",
-                }
-            )  # fmt: skip
-    return sorted(rows, key=lambda row: int(str(row["orders"]))) if want.sort == "orders" else rows
+def _scenarios(call: Call, want: Want) -> list[Shipped]:
+    """Those of some words."""
+    words = want.filters.get("q", "").lower()
+    return [(name, one) for name, one in choosing.shipped().items() if words in f"{name} {' '.join(_told(call, one))}".lower()]
+
+
+def _told(call: Call, one: Scenario) -> tuple[str, str]:
+    """What a scenario is called, and what it asks."""
+    return call.t(one.title.zh, one.title.en), call.t(one.about.zh, one.about.en) if one.about else ""
+
+
+def _scenario_row(call: Call, shipped: Shipped) -> Row:
+    name, one = shipped
+    title, about = _told(call, one)
+    return {
+        "title": Link(f"{title} · {name}", f"/lab/scenarios/{name}"), "about": about, "months": str(one.months),
+        "orders": str(choosing.expected(one)), "plan": _written_for(one),
+    }  # fmt: skip
+
+
+def _written_for(one: Scenario) -> str:
+    return one.plan.name if one.plan else ""
+
+
+Shipped = tuple[str, Scenario]
+"""Name and scenario."""
+SCENARIO_SORTS: Final[By[Shipped]] = {
+    **dict.fromkeys(by_words("title", "名称", "name"), lambda one: one[0]),
+    **dict.fromkeys(by_count("orders", "订单", "orders"), lambda one: choosing.expected(one[1])),
+    **dict.fromkeys(by_count("months", "月数", "months"), lambda one: one[1].months),
+    **dict.fromkeys(by_words("plan", "为哪个方案而写", "plan"), lambda one: _written_for(one[1])),
+}
 
 
 def scenario(call: Call) -> Shown:

@@ -31,6 +31,11 @@ _NUMBERS: Final = ("money", "count")
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 """With these a text would be a formula to a spreadsheet (CWE-1236)."""
 
+DIGITS_MAX: Final = 18
+"""Of a number that is a cursor."""
+NO_CURSOR: Final = ("cursor", "不是这种排列给出的游标;请从第一页开始", "is no cursor of this order; begin with the first page")
+"""Field and words of the refusal."""
+
 Row = dict[str, object]
 
 
@@ -68,12 +73,51 @@ class Sort(NamedTuple):
     """Whether the largest, or the newest, comes first."""
 
 
+Turns = tuple[Sort, Sort]
+"""The two orders of one column; its head leads from each to the other."""
+
+
+def turns(column: str, falling: tuple[str, str, str], rising: tuple[str, str, str]) -> Turns:
+    """Each as (code, zh, en)."""
+    return Sort(*falling, column=column, is_falling=True), Sort(*rising, column=column)
+
+
+def by_time(column: str) -> Turns:
+    """By when it was, or by a number that is given in the order of time."""
+    return turns(column, ("newest", "最新的在前", "Newest first"), ("oldest", "最早的在前", "Oldest first"))
+
+
+def by_use(column: str) -> Turns:
+    """By when it was used last; what was never used is what has been unused for longest."""
+    falling = ("used", "最近用过的在前", "Last used first")
+    return turns(column, falling, ("unused", "最久没用的在前", "Longest unused first"))
+
+
+def by_money(column: str, zh: str, en: str) -> Turns:
+    """By an amount."""
+    falling = ("largest", f"{zh}从大到小", f"Largest {en} first")
+    return turns(column, falling, ("smallest", f"{zh}从小到大", f"Smallest {en} first"))
+
+
+def by_count(column: str, zh: str, en: str) -> Turns:
+    """By how many there are."""
+    falling = (f"{column}-most", f"{zh}从多到少", f"Most {en} first")
+    return turns(column, falling, (f"{column}-fewest", f"{zh}从少到多", f"Fewest {en} first"))
+
+
+def by_words(column: str, zh: str, en: str) -> Turns:
+    """By a text, letter by letter as Unicode numbers them, or by a state as its page lists states; here rising comes first."""
+    back, plain = turns(column, (f"{column}-back", f"按{zh}倒序", f"By {en}, backwards"), (column, f"按{zh}", f"By {en}"))
+    return plain, back
+
+
 class Want(NamedTuple):
     """What is asked of a listing."""
 
     filters: dict[str, str]
     sort: str
     cursor: str
+    """As ``fetch`` gave it in ``Slice.next``."""
     limit: int
 
 
@@ -85,6 +129,8 @@ class Slice(NamedTuple):
     zh: str = ""
     en: str = ""
     """Something to be told about this page, such as how far it looked."""
+    is_waiting: bool = False
+    """Whether the rows are not known yet, because the journal is still being read for this order: the page asks again."""
 
 
 class Listing(NamedTuple):
@@ -116,7 +162,28 @@ def wanted(listing: Listing, query: dict[str, str]) -> Want:
     sort = query.get("sort") or sorts[0]
     if sort not in sorts:
         raise FieldRefused("sort", f"应为 {'、'.join(sorts)} 之一", f"it must be one of {', '.join(sorts)}")
-    return Want(filters, sort, query.get("cursor", ""), PAGE)
+    return Want(filters, sort, _cursor(query.get("cursor", ""), sort), PAGE)
+
+
+def page(listing: Listing, want: Want) -> Slice:
+    """A page, whose cursor names the order that it belongs to: in another one it would skip rows, or repeat them."""
+    found = listing.fetch(want)
+    return found._replace(next=f"{want.sort}.{found.next}") if found.next else found
+
+
+def _cursor(text: str, sort: str) -> str:
+    """What ``fetch`` gave, of the cursor in an address. Raises FieldRefused for a cursor of another order."""
+    order, dot, cursor = text.partition(".")
+    if text and not (dot and order == sort):
+        raise FieldRefused(*NO_CURSOR)
+    return cursor
+
+
+def number_of(cursor: str) -> int:
+    """The number that a cursor is where rows are numbered, 0 for none. Raises FieldRefused."""
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) <= DIGITS_MAX):
+        raise FieldRefused(*NO_CURSOR)
+    return int(cursor or 0)
 
 
 # ---------------------------------------------------------------- as files
@@ -134,7 +201,7 @@ def saved(listing: Listing, want: Want, form: str, lang: str) -> bytes:
 
 
 def _rows(listing: Listing, want: Want) -> Iterator[Row]:
-    """Page after page."""
+    """Page after page, without end until ``next`` is empty: a listing that has to wait reads on at each ask, or refuses."""
     cursor = want.cursor
     while True:
         some = listing.fetch(want._replace(cursor=cursor, limit=EXPORT_PAGE))

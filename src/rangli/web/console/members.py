@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused, LastOwner, ProgrammeNotFound
 from rangli.service.people.acts import ActFilter
-from rangli.web.console.acts import ACT_COLUMNS, act_row, number_of
+from rangli.web.console.acts import ACT_COLUMNS, act_row
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
+from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Want, by_time, by_use, by_words
+from rangli.web.console.shelf import By, shelved
 from rangli.web.console.words import ROLES, Link, State
 
 if TYPE_CHECKING:
-    from rangli.service.people.staff import By, MemberView
+    from rangli.service.people import staff
+    from rangli.service.people.staff import MemberView
 
 RECENT: Final = 20
 """Acts on a member's page."""
@@ -26,6 +29,21 @@ STANDS: Final = {
 }
 """How a member stands."""
 SECOND_STEP: Final = (State("off", "未启用", "off"), State("on", "已启用", "on", "good"))
+
+
+def _stand(view: MemberView) -> str:
+    """How a member stands, by STANDS."""
+    return "ended" if view.ended_at else "invited" if view.must_change else "active"
+
+
+SORTS: Final[By[MemberView]] = {
+    **dict.fromkeys(reversed(by_time("since")), lambda view: view.created_at),
+    **dict.fromkeys(by_words("name", "姓名", "name"), lambda view: view.name),
+    **dict.fromkeys(by_words("role", "角色", "role"), lambda view: list(ROLES).index(view.role)),
+    **dict.fromkeys(by_words("stand", "状态", "state"), lambda view: list(STANDS).index(_stand(view))),
+    **dict.fromkeys(by_words("second", "两步登录", "second step"), lambda view: view.has_totp),
+    **dict.fromkeys(by_use("seen"), lambda view: view.seen_at),
+}
 
 
 # ---------------------------------------------------------------- members
@@ -47,7 +65,7 @@ def listed(call: Call) -> Shown:
                 Filter("name", "姓名", "Name"), Filter("role", "角色", "Role", "choice", ROLE_CHOICES),
                 Filter("stand", "状态", "State", "choice", tuple((one.code, one.zh, one.en) for one in STANDS.values())),
             ),
-            (Sort("since", "加入先后", "By joining"), Sort("name", "姓名", "By name"), Sort("seen", "最近使用", "Last seen")),
+            tuple(SORTS),
         ),
         "members/list.html",
     )  # fmt: skip
@@ -63,13 +81,7 @@ def _members(call: Call, want: Want) -> Slice:
         and wanted.get("role", view.role) == view.role
         and wanted.get("stand", _stand(view)) == _stand(view)
     ]
-    if want.sort == "name":
-        found.sort(key=lambda view: view.name)
-    elif want.sort == "seen":
-        found.sort(key=lambda view: view.seen_at, reverse=True)
-    first = number_of(want.cursor)
-    stop = first + want.limit
-    return Slice([_row(call, view) for view in found[first:stop]], str(stop) if stop < len(found) else "")
+    return shelved(found, want, SORTS, lambda view: view.name, partial(_row, call))
 
 
 def _row(call: Call, view: MemberView) -> Row:
@@ -79,11 +91,6 @@ def _row(call: Call, view: MemberView) -> Row:
         "programmes": _reach(call, view.programmes), "stand": STANDS[_stand(view)], "second": SECOND_STEP[view.has_totp],
         "seen": view.seen_at, "since": view.created_at,
     }  # fmt: skip
-
-
-def _stand(view: MemberView) -> str:
-    """How a member stands, by STANDS."""
-    return "ended" if view.ended_at else "invited" if view.must_change else "active"
 
 
 def _reach(call: Call, programmes: list[str] | None) -> str:
@@ -177,7 +184,7 @@ def _chosen(call: Call) -> list[str] | None:
     return None if call.field("reach") == "all" else [name for name in call.form.get("programmes", []) if name]
 
 
-def _by(call: Call) -> By:
+def _by(call: Call) -> staff.By:
     """Who does it, for the audit log."""
     return call.member.by(call.asked.address)
 

@@ -13,15 +13,18 @@ from rangli.errors import FieldRefused, RangliError
 from rangli.ledger.accounts import POCKET_NAMES
 from rangli.ledger.transfers import CODE_NAMES, CODES, REFUND, UNIT_NAMES
 from rangli.money import print_micro, print_percent
+from rangli.service.looking import holdings
+from rangli.service.looking import money as looking
+from rangli.service.looking.browsing import LARGEST, SMALLEST, DecisionLine
 from rangli.service.looking.export import Format, export
+from rangli.service.looking.holdings import AccountsWanted
 from rangli.service.looking.money import PoolSample, TierView
 from rangli.service.views import BalanceView, EntryView, StatementView
 from rangli.web.console.call import Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
+from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Want, by_money, by_time, turns
 from rangli.web.console.showing import (
     HOLDERS,
-    KINDS,
     POCKETS,
     TRANSFERS_HEAD,
     account_link,
@@ -31,7 +34,9 @@ from rangli.web.console.showing import (
     path_of,
     slice_of,
     transfer_rows,
+    with_note,
 )
+from rangli.web.console.states import DECISIONS
 from rangli.web.console.words import Amount, Link, in_beijing
 from rangli.web.problems import Fault
 
@@ -48,8 +53,22 @@ FORMS: Final = {
     "parquet": ("转账、订单、余额的 Parquet", "transfers, orders and balances as Parquet"),
 }
 """What the books can be saved as."""
-NEWEST: Final = Sort("newest", "最新的在前", "Newest first")
-OLDEST: Final = Sort("oldest", "最早的在前", "Oldest first")
+ACCOUNT_SORTS: Final = (
+    *reversed(turns("account", ("newest", "后开户的在前", "Opened last"), ("oldest", "先开户的在前", "Opened first"))),
+    *by_money("balance", "余额", "balance"),
+    *turns("position", ("latest", "最近有进出的在前", "Moved last"), ("earliest", "最久没进出的在前", "Longest at rest")),
+)
+QUEUE_SORTS: Final = (
+    *turns("lots", ("longest", "最长的在前", "Longest first"), ("shortest", "最短的在前", "Shortest first")),
+    *reversed(turns("oldest_at", ("newest", "等得最短的在前", "Shortest wait"), ("oldest", "等得最久的在前", "Longest wait"))),
+    *by_money("pot", "红包池", "pot"),
+)
+assert tuple(sort.code for sort in ACCOUNT_SORTS) == holdings.SORTS
+assert tuple(sort.code for sort in QUEUE_SORTS) == looking.QUEUE_SORTS
+MIXED: Final = (
+    "元、积分和抵用券按数字排在一起;选“哪一种”可分开看。",
+    "Yuan, points and vouchers are sorted together, as numbers; choose which to see them apart.",
+)
 
 
 def tabs(call: Call) -> list[tuple[str, str, str]]:
@@ -62,6 +81,7 @@ def tabs(call: Call) -> list[tuple[str, str, str]]:
         ("pool", "盈利池", "Pool", money.has_pool()),
         ("vouchers", "券与储备", "Vouchers and backing", money.has_vouchers()),
         ("queues", "红包队列", "Packet queues", money.has_queues()),
+        ("treasury", "资金操作", "Treasury", money.has_pool() or call.running.periods.are_there()),
         ("books", "导出账本", "Books to save", True),
     ]
     return [(path_of(call, name), zh, en) for name, zh, en, is_there in pages if is_there]
@@ -80,8 +100,7 @@ def accounts(call: Call) -> Shown:
 
     def fetch(want: Want) -> Slice:
         kind, name, pocket = (want.filters.get(name, "") for name in ("kind", "name", "pocket"))
-        first = want.sort == "oldest"
-        found = running.money.accounts(kind, name, pocket, want.cursor, want.limit, oldest_first=first)
+        found = running.money.accounts(AccountsWanted(kind, name, pocket, want.sort), want.cursor, want.limit)
         rows: list[Row] = [
             {
                 "account": account_link(call, line.account),
@@ -91,7 +110,8 @@ def accounts(call: Call) -> Shown:
             }
             for line in found.found
         ]
-        return slice_of(found, rows)
+        is_mixed = want.sort in (LARGEST, SMALLEST) and len({line.unit for line in found.found}) > 1
+        return with_note(slice_of(found, rows), *MIXED) if is_mixed else slice_of(found, rows)
 
     columns = (
         Column("account", "账户", "Account", "link"),
@@ -104,9 +124,8 @@ def accounts(call: Call) -> Shown:
         Filter("name", "名称", "Name", help_zh="以此开头", help_en="begins with this"),
         Filter("pocket", "哪一种", "Which", "choice", tuple((name, *POCKETS[name]) for name in POCKET_NAMES)),
     )
-    sorts = (Sort("oldest", "先开户的在前", "First opened first"), Sort("newest", "后开户的在前", "Last opened first"))
     empty = ("还没有账户有过进出。", "No account was touched yet.")
-    listing = Listing("accounts", "账户", "Accounts", columns, fetch, filters, sorts, empty)
+    listing = Listing("accounts", "账户", "Accounts", columns, fetch, filters, ACCOUNT_SORTS, empty)
     return call.listing(listing, "money/accounts.html", tabs=tabs(call), tab=path_of(call, "accounts"))
 
 
@@ -141,7 +160,8 @@ def account(call: Call) -> Shown:
     )
     empty = ("当时还没有进出。", "Nothing had moved then.")
     name = f"statement-{path.replace(':', '-')}"
-    listing = Listing(name, "对账单", "Statement", columns, fetch, filters, (NEWEST,), empty)
+    newest, _ = by_time("decided_at")  # an account's decisions are linked backwards, each to the one before: they are walked down
+    listing = Listing(name, "对账单", "Statement", columns, fetch, filters, (newest,), empty)
     return call.listing(
         listing, "money/account.html", tabs=tabs(call), tab=path_of(call, "accounts"), path=now.account,
         about=account_words(call, now.account), held=lambda: held[0], now=now,
@@ -165,7 +185,7 @@ def _entry(call: Call, unit: str, entry: EntryView) -> Row:
     return {
         "decided_at": entry.decided_at,
         "position": decision_link(call, entry.position),
-        "kind": KINDS[entry.kind],
+        "kind": DECISIONS[entry.kind],
         "id": order_link(call, entry.id) if entry.kind == "order" else entry.id,
         "about": call.t(entry.zh, entry.en),
         "other": account_link(call, entry.counterparty),
@@ -184,22 +204,8 @@ def journal(call: Call) -> Shown:
     def fetch(want: Want) -> Slice:
         days = want.filters.get("since", ""), want.filters.get("until", "")
         kind, oldest_first = want.filters.get("kind", ""), want.sort == "oldest"
-        found = running.browsing.journal(kind, days, want.cursor, want.limit, oldest_first=oldest_first)
-        rows: list[Row] = [
-            {
-                "position": decision_link(call, line.position),
-                "kind": KINDS[line.kind],
-                "decided_at": line.decided_at,
-                "id": order_link(call, line.id) if line.kind == "order" else line.id,
-                "amount": Amount(line.amount, line.unit) if line.amount else "",
-                "note": _note(call, line.kind, line.note),
-                "transfers": str(line.transfers),
-                "plan": str(line.plan_number),
-                "hash": line.hash,
-            }
-            for line in found.found
-        ]
-        return slice_of(found, rows)
+        found = running.browsing.journal((kind,) if kind else (), days, want.cursor, want.limit, oldest_first=oldest_first)
+        return slice_of(found, [decision_row(call, line) for line in found.found])
 
     columns = (
         Column("position", "流水号", "Decision", "link"),
@@ -213,12 +219,27 @@ def journal(call: Call) -> Shown:
         Column("hash", "哈希", "Hash", "hash"),
     )
     filters = (
-        Filter("kind", "种类", "Kind", "choice", tuple((code, state.zh, state.en) for code, state in KINDS.items())),
+        Filter("kind", "种类", "Kind", "choice", tuple((code, state.zh, state.en) for code, state in DECISIONS.items())),
         Filter("since", "从", "From", "date"),
         Filter("until", "到", "Until", "date"),
     )
-    listing = Listing("journal", "流水", "Journal", columns, fetch, filters, (NEWEST, OLDEST))
+    listing = Listing("journal", "流水", "Journal", columns, fetch, filters, by_time("position"))
     return call.listing(listing, "money/journal.html", tabs=tabs(call), tab=path_of(call, "journal"))
+
+
+def decision_row(call: Call, line: DecisionLine) -> Row:
+    """A decision in a list."""
+    return {
+        "position": decision_link(call, line.position),
+        "kind": DECISIONS[line.kind],
+        "decided_at": line.decided_at,
+        "id": order_link(call, line.id) if line.kind == "order" else line.id,
+        "amount": Amount(line.amount, line.unit) if line.amount else "",
+        "note": _note(call, line.kind, line.note),
+        "transfers": str(line.transfers),
+        "plan": str(line.plan_number),
+        "hash": line.hash,
+    }
 
 
 def _note(call: Call, kind: str, note: str) -> str:
@@ -240,7 +261,7 @@ def decision(call: Call) -> Shown:
     one = proof.decision
     last = call.running.position()
     return _show(
-        call, "money/decision.html", "journal", proof=proof, decision=one, kind=KINDS[one.kind], head=TRANSFERS_HEAD,
+        call, "money/decision.html", "journal", proof=proof, decision=one, kind=DECISIONS[one.kind], head=TRANSFERS_HEAD,
         order=order_link(call, one.id) if one.kind == "order" else None, transfers=transfer_rows(call, one.transfers),
         before=decision_link(call, one.position - 1) if one.position > 1 else "",
         after=decision_link(call, one.position + 1) if one.position < last else "",
@@ -329,7 +350,7 @@ def queues(call: Call) -> Shown:
 
     def fetch(want: Want) -> Slice:
         merchant, tier = want.filters.get("merchant", ""), want.filters.get("tier", "")
-        found = money.queues(merchant, tier, want.cursor, want.limit, longest_first=want.sort == "longest")
+        found = money.queues(merchant, tier, want.cursor, want.limit, sort=want.sort)
         rows: list[Row] = [
             {
                 "merchant": Link(line.merchant, path_of(call, "queues", line.merchant, str(line.tier))),
@@ -355,9 +376,8 @@ def queues(call: Call) -> Shown:
         Filter("merchant", "商家", "Shop", help_zh="完整的名称", help_en="the whole name"),
         Filter("tier", "档", "Tier", help_zh="如 1", help_en="as 1"),
     )
-    sorts = (Sort("longest", "最长的在前", "Longest first"), Sort("oldest", "等得最久的在前", "Longest waiting first"))
     empty = ("还没有订单排队。", "No order is in a queue yet.")
-    listing = Listing("queues", "红包队列", "Packet queues", columns, fetch, filters, sorts, empty)
+    listing = Listing("queues", "红包队列", "Packet queues", columns, fetch, filters, QUEUE_SORTS, empty)
     is_page = not call.is_part and not call.query.get("as")
     tiers = [_tier(call, one) for one in money.tiers()] if is_page else []
     return call.listing(listing, "money/queues.html", tabs=tabs(call), tab=path_of(call, "queues"), tiers=tiers)

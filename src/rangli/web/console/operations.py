@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
-from rangli.errors import FieldRefused
 from rangli.money import mul_div, print_ratio
 from rangli.service.looking.checkup import check_database
 from rangli.service.looking.lag import Kept, Lag, lags
 from rangli.service.work.seal import Verification
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Listing, Slice, Want
-from rangli.web.console.overview import ROLES, programmes_of, seal_values
-from rangli.web.console.words import Link, State, grouped
+from rangli.web.console.listing import Column, Listing, Slice, Want, by_time, number_of
+from rangli.web.console.overview import programmes_of, seal_values, whom
+from rangli.web.console.states import SETTLERS
+from rangli.web.console.words import Link, Measured, State, grouped
 
 if TYPE_CHECKING:
     from rangli.web.desk import Desk
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 BLOCK_BYTES: Final = 1 << 20
 """Of a backup that is sent."""
 BYTES_OF: Final = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
-NEWEST: Final = 2**62
+VERIFIED: Final = (b"hx-trigger", b"verified")
+"""The event that a page hears when the verification has ended for which it waits."""
 
 STATES: Final = {
     "ok": State("ok", "正常", "All right", "good"),
@@ -59,7 +60,7 @@ def health(call: Call) -> Shown:
     """Whether this process serves, and how far each programme's settler has come."""
     found = call.service.health()
     running = programmes_of(call)
-    roles = {one.name: ROLES[one.role] for one in running}
+    roles = {one.name: SETTLERS[one.role] for one in running}
     rows = [(lag, roles[lag.name]) for lag in lags(call.service.database, running)] if running else []
     return call.show(
         "operations/health.html", ready=found.database == "reachable" and all(lag.role == "settling" for lag, _ in rows),
@@ -74,13 +75,18 @@ def _settler(call: Call, lag: Lag, role: State) -> tuple[object, ...]:
     hooks = (Link(call.t("查看", "Open"), f"{there}/webhooks"),) if call.may("admin") else ()
     return (
         Link(lag.name, there), role, str(lag.position), lag.committed_at, str(lag.queued), str(lag.batches),
-        f"{grouped(lag.batch_ms)} ms" if lag.batch_ms else "", str(lag.refused), str(lag.failures), str(lag.behind),
+        Measured(f"{grouped(lag.batch_ms)} ms", lag.batch_ms, "ms") if lag.batch_ms else "",
+        str(lag.refused), str(lag.failures), str(lag.behind),
         Link(call.t("查看", "Open"), f"{there}/verify"), *hooks,
     )  # fmt: skip
 
 
 def _checkpoint(lag: Lag, kept: Kept) -> tuple[object, ...]:
-    return lag.name, str(kept.position), str(lag.position - kept.position), size(kept.bytes)
+    return lag.name, str(kept.position), str(lag.position - kept.position), _bytes(kept.bytes)
+
+
+def _bytes(count: int) -> Measured:
+    return Measured(size(count), str(count), "B")
 
 
 def checks(call: Call) -> Shown:
@@ -111,6 +117,7 @@ def verifications(call: Call) -> Shown:
             Column("why", "说明", "Why"),
         ),
         lambda want: _verified(call, want),
+        sorts=by_time("began"),
         empty=("还没有核验过;按“现在核验”做第一次。", "Never verified; begin with “Verify now”."),
     )
     call.running  # noqa: B018 -- one that is not there is refused here
@@ -121,9 +128,8 @@ def verifications(call: Call) -> Shown:
 
 def _verified(call: Call, want: Want) -> Slice:
     """A page of them."""
-    if want.cursor and not (want.cursor.isascii() and want.cursor.isdigit() and len(want.cursor) < len(str(NEWEST))):
-        raise FieldRefused("cursor", "不是本页给出的游标", "is no cursor of ours")
-    found = call.service.seal.history(call.programme, int(want.cursor or NEWEST), want.limit + 1)
+    oldest_first = want.sort == "oldest"
+    found = call.service.seal.history(call.programme, number_of(want.cursor), want.limit + 1, oldest_first=oldest_first)
     rows = [_verification(call, one) for one in found[: want.limit]]
     return Slice(rows, str(found[want.limit - 1].number) if len(found) > want.limit else "")
 
@@ -131,13 +137,15 @@ def _verified(call: Call, want: Want) -> Slice:
 def _verification(call: Call, one: Verification) -> dict[str, object]:
     return {
         "began": one.began_at, "outcome": OUTCOMES[one.outcome], "position": "" if one.position is None else str(one.position),
-        "by": one.asked_by, "seconds": one.seconds, "head": one.head, "why": call.t(one.zh, one.en),
+        "by": whom(call, one.asked_by), "seconds": one.seconds, "head": one.head, "why": call.t(one.zh, one.en),
     }  # fmt: skip
 
 
 def seal_part(call: Call) -> Shown:
-    """The seal alone, for a page that waits for a verification."""
-    return call.show("overview/seal.html", **seal_values(call))
+    """The seal alone, for a page that waits for a verification; at its end the table below is told."""
+    values = seal_values(call)
+    shown = call.show("overview/seal.html", **values)
+    return shown if values["seal"].checking else shown._replace(headers=(VERIFIED,))
 
 
 def verify_now(call: Call) -> Shown:
@@ -177,7 +185,7 @@ def backups_part(call: Call) -> Shown:
 def _copies(call: Call) -> dict[str, Any]:
     copies = call.service.copies
     copying = copies.copying()
-    found = [{"name": one.name, "size": size(one.bytes), "made_at": one.made_at} for one in copies.list()]
+    found = [{"name": one.name, "size": _bytes(one.bytes), "made_at": one.made_at} for one in copies.list()]
     percent = 0 if copying is None or not copying.total else min(100, mul_div(copying.done, 100, copying.total))
     state = None if copying is None else OUTCOMES[copying.state]
     return {"copying": copying, "state": state, "percent": percent, "copies": found, "is_keeping": copies.is_keeping}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.errors import FieldRefused, NotFound, RangliError
+from rangli.service.looking import browsing
 from rangli.service.looking.browsing import CANCELLED, HELD, PARTLY_REFUNDED, REFUNDED, SETTLED, OrderLine, OrdersWanted
 from rangli.service.requests import RefundRequest
 from rangli.service.work.imports import GOING_ON, KINDS, ROWS_MAX
 from rangli.web.console.call import Shown
 from rangli.web.console.door import UPLOAD_BYTES_MAX, Door
-from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Sort, Want
-from rangli.web.console.showing import TRANSFERS_HEAD, decision_link, order_link, path_of, slice_of, transfer_rows
+from rangli.web.console.listing import Column, Filter, Listing, Row, Slice, Want, by_money, by_time
+from rangli.web.console.showing import TRANSFERS_HEAD, decision_link, order_link, path_of, slice_of, transfer_rows, with_note
 from rangli.web.console.words import Amount, Link, State
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ FILTERS: Final = (
     Filter("least", "金额从", "Amount from", "amount", help_zh="元", help_en="yuan"),
     Filter("most", "金额到", "Amount to", "amount", help_zh="元", help_en="yuan"),
 )
-SORTS: Final = (Sort("newest", "最新的在前", "Newest first"), Sort("oldest", "最早的在前", "Oldest first"))
+SORTS: Final = (*by_time("decided_at"), *by_money("amount", "金额", "amount"))
+assert tuple(sort.code for sort in SORTS) == browsing.SORTS
+BY_ID: Final = ("已取消的订单按订单号排列。", "Cancelled orders are listed by their ids.")
 
 
 # ---------------------------------------------------------------- the list
@@ -79,9 +82,10 @@ def orders(call: Call) -> Shown:
     running = call.running
 
     def fetch(want: Want) -> Slice:
-        wanted = OrdersWanted(**want.filters, oldest_first=want.sort == "oldest")
+        wanted = OrdersWanted(**want.filters, sort=want.sort)
         found = running.browsing.orders(wanted, want.cursor, want.limit)
-        return slice_of(found, [_row(call, line) for line in found.found])
+        page = slice_of(found, [_row(call, line) for line in found.found])
+        return with_note(page, *BY_ID) if page.rows and wanted.status == CANCELLED else page
 
     empty = ("还没有订单。经 API 提交,或导入文件。", "No orders yet. Post them through the API, or import a file.")
     listing = Listing("orders", "订单", "Orders", COLUMNS, fetch, FILTERS, SORTS, empty)
@@ -121,7 +125,9 @@ def _told(call: Call) -> dict[str, Any]:
     """All that an order's page shows. Raises OrderNotFound."""
     view = call.running.order(call.param("order_id"))
     facts = view.facts
-    told = [(zh, en, facts[name]) for name, zh, en in FACTS if facts.get(name)]
+    links = {name: _those_of(call, name, facts[name]) for name in ("merchant", "consumer")}
+    kinds = {"paid_at": "time" if view.position else "text"}  # until it is settled it stands as it was handed in
+    told = [(zh, en, links.get(name, facts[name]), kinds.get(name, "text")) for name, zh, en in FACTS if facts.get(name)]
     amounts = [("实付", "Paid", Amount(facts["amount"]))]
     if facts.get("voucher") not in (None, "", "0.00"):
         amounts.append(("其中用券", "of it in vouchers", Amount(facts["voucher"])))
@@ -143,8 +149,6 @@ def _told(call: Call) -> dict[str, Any]:
         "there": path_of(call, "orders", view.order_id),
         "decision": decision_link(call, view.position),
         "has_draw": any(one.code == "packet" for one in view.transfers),
-        "merchant": _those_of(call, "merchant", facts["merchant"]),
-        "consumer": _those_of(call, "consumer", facts["consumer"]),
     }
 
 
@@ -160,14 +164,14 @@ def preview(call: Call) -> Shown:
     """Every reversal of a refund before it is done."""
     order_id, amount = call.param("order_id"), call.field("amount")
     try:
-        found = call.running.refunds.preview(order_id, amount)
+        found = call.running.previews.of(RefundRequest("", order_id, amount))
     except NotFound:
         raise
     except RangliError as refusal:
         return call.show_refused("orders/order.html", refusal, amount=amount, **_told(call))
     return call.show(
-        "orders/refund.html", preview=found, head=TRANSFERS_HEAD, transfers=transfer_rows(call, found.transfers),
-        there=path_of(call, "orders", order_id),
+        "orders/refund.html", order_id=order_id, preview=found, head=TRANSFERS_HEAD,
+        transfers=transfer_rows(call, found.transfers), there=path_of(call, "orders", order_id),
     )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -15,9 +16,11 @@ from rangli.plan.law import VERDICTS
 from rangli.service.looking.meters import UNMEASURED, watched
 from rangli.service.looking.passing import passing
 from rangli.service.looking.today import Day, together
+from rangli.service.people.acts import COMMAND_LINE
 from rangli.service.work.seal import AMBER, GREEN, GREY, RED, SealView
 from rangli.web.console.call import OK, Call, Shown
 from rangli.web.console.door import COOKIE, Door
+from rangli.web.console.states import DECISIONS, LAWFUL, SETTLERS
 from rangli.web.console.words import Amount, Link, State, grouped, shown
 
 if TYPE_CHECKING:
@@ -37,31 +40,6 @@ SEALS: Final = {
     AMBER: State(AMBER, "须再核验", "Verify again", "wait"),
     RED: State(RED, "账目不符", "Not as it should be", "bad"),
     GREY: State(GREY, "未核验", "Never verified", "plain"),
-}
-ROLES: Final = {
-    "settling": State("settling", "结算中", "Settling", "good"),
-    "warming": State("warming", "预热中", "Warming up", "wait"),
-    "standby": State("standby", "备用", "Standing by", "plain"),
-    "recovering": State("recovering", "恢复中", "Recovering", "wait"),
-    "broken": State("broken", "已停止", "Stopped", "bad"),
-}
-"""What a settler does -> in words."""
-KINDS: Final = {
-    "order": ("订单", "Order"),
-    "refund": ("退款", "Refund"),
-    "sale": ("卖出积分", "Sale of points"),
-    "injection": ("注资", "Injection"),
-    "closing": ("关账", "Closing"),
-    "activation": ("启用方案", "Activation of a plan"),
-    "cancellation": ("取消冻结的订单", "Cancellation of a held order"),
-    "release": ("释放", "Release"),
-}
-"""Kinds of decisions in words."""
-LAWFUL: Final = {
-    "ok": State("ok", "符合", "In order", "good"),
-    "sign-off": State("sign-off", "须签字", "Needs a sign-off", "wait"),
-    "refuse": State("refuse", "拒绝", "Refused", "bad"),
-    UNMEASURED: State(UNMEASURED, "未测量", "Not measured", "plain"),
 }
 
 
@@ -135,7 +113,7 @@ def _row(running: Running, day: Day, seal: SealView) -> Sequence[object]:
     """A programme in the table of the front page."""
     money = (print_yuan(day.turnover_fen), *map(print_micro, (day.concession_micro, day.given_micro, day.surplus_micro)))
     there = Link(running.name, f"/p/{Call.segment(running.name)}")
-    return (there, ROLES[running.role], SEALS[seal.tone], str(day.orders), *map(Amount, money))
+    return (there, SETTLERS[running.role], SEALS[seal.tone], str(day.orders), *map(Amount, money))
 
 
 def overview(call: Call) -> Shown:
@@ -146,8 +124,8 @@ def overview(call: Call) -> Shown:
     meters = [meter for meter in law.meters if meter.state != UNMEASURED]
     return call.show(
         "overview/overview.html", day=day, figures=figures(day, call.lang), hours=by_hour(day, call), law=law, meters=meters,
-        role=ROLES[running.role], unmeasured=len(law.meters) - len(meters), lawful=LAWFUL,
-        kinds={kind: call.t(zh, en) for kind, (zh, en) in KINDS.items()},
+        role=SETTLERS[running.role], unmeasured=len(law.meters) - len(meters), lawful=LAWFUL,
+        kinds={kind: call.t(state.zh, state.en) for kind, state in DECISIONS.items()},
         counts={verdict: sum(one.finding.verdict == verdict for one in law.findings) for verdict in VERDICTS},
         **seal_values(call),
     )  # fmt: skip
@@ -156,7 +134,12 @@ def overview(call: Call) -> Shown:
 def seal_values(call: Call) -> dict[str, Any]:
     """What the seal's part of a page shows."""
     seal = call.service.seal.of(call.programme)
-    return {"seal": seal, "seal_tone": TONES[seal.tone], "seal_state": SEALS[seal.tone]}
+    return {"seal": seal, "seal_tone": TONES[seal.tone], "seal_state": SEALS[seal.tone], "whom": partial(whom, call)}
+
+
+def whom(call: Call, asked_by: str) -> str:
+    """For whom a verification was made: a member's name, or the command line in words."""
+    return call.t("命令行", "command line") if asked_by == COMMAND_LINE.role else asked_by
 
 
 def today_part(call: Call) -> Shown:

@@ -11,15 +11,9 @@ from rangli.service.work.jobs import CANCELLED, DONE, FAILED, RUNNING, WAITING
 from rangli.service.work.lab import Comparison, Side
 from rangli.service.work.report import YUAN, Chart, Net, Report
 from rangli.web.console.call import Call
-from rangli.web.console.listing import Row, Slice, Want
+from rangli.web.console.states import LAWFUL
 from rangli.web.console.words import Amount, State
 
-VERDICTS: Final = {
-    "ok": State("ok", "通过", "OK", "good"),
-    "sign-off": State("sign-off", "须签字", "Sign-off", "wait"),
-    "refuse": State("refuse", "拒绝", "Refused", "bad"),
-}
-"""The law's."""
 RUN, PROSPECTUS, COMPARE, CLAIMS = "lab.run", "lab.prospectus", "lab.compare", "lab.claims"
 KINDS: Final = {
     RUN: ("运行", "Run"),
@@ -131,7 +125,7 @@ def tables(report: Report, call: Call) -> dict[str, Table]:
         [t(one.name.zh, one.name.en), *(t(of.zh, of.en) for of in (one.median, one.least, one.most)), t(*_both(one.meaning))]
         for one in report.truths
     ]
-    guards: list[list[object]] = [[one.guard, VERDICTS[one.verdict], t(one.zh, one.en)] for one in report.guards]
+    guards: list[list[object]] = [[one.guard, LAWFUL[one.verdict], t(one.zh, one.en)] for one in report.guards]
     return {"flows": (FLOWS, flows), "truths": (TRUTHS, truths), "guards": (GUARDS, guards)}
 
 
@@ -169,10 +163,3 @@ def _bars(names: Sequence[str], series: Sequence[dict[str, Any]]) -> dict[str, A
 def _plain(text: str) -> str:
     """A number for reading as a number for programs."""
     return text.replace(",", "").replace(MINUS, "-").removeprefix("+")
-
-
-def page_of(rows: Sequence[Row], want: Want) -> Slice:
-    """A page of rows that are all here; the cursor is the place of its first."""
-    first = int(want.cursor) if want.cursor.isascii() and want.cursor.isdecimal() else 0
-    after = first + want.limit
-    return Slice(list(rows[first:after]), str(after) if after < len(rows) else "")

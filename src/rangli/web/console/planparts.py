@@ -18,6 +18,7 @@ from rangli.plan.vocabulary import HOLDERS, party_words
 from rangli.service.work.jobs import JobView
 from rangli.service.work.truths import truths
 from rangli.web.console.call import Call
+from rangli.web.console.states import LAWFUL
 from rangli.web.console.words import State
 
 USUAL_BP: Final = 2_000
@@ -28,11 +29,6 @@ TRUTHS: Final = "truths"
 """The kind of the lab's jobs for a plan's page."""
 AROUND: Final = 3
 """Lines that are the same, shown on each side of those that are not."""
-VERDICTS: Final = {
-    "ok": State("ok", "通过", "ok", "good"),
-    "sign-off": State("sign-off", "须签字", "sign-off", "wait"),
-    "refuse": State("refuse", "拒绝", "refused", "bad"),
-}
 MEANING: Final = {
     "ok": ("真实通道可以启用。", "A real channel may run it."),
     "sign-off": (
@@ -141,8 +137,8 @@ def judged(compiled: CompiledPlan) -> Judged:
     said = verdict(found)
     ranked = sorted(found, key=lambda one: ("refuse", "sign-off", "ok").index(one.verdict))
     law = guards()
-    findings = tuple((one, VERDICTS[one.verdict], law.guard(one.guard)) for one in ranked)
-    return Judged(VERDICTS[said], MEANING[said], findings, sum(one.verdict == "ok" for one in found))
+    findings = tuple((one, LAWFUL[one.verdict], law.guard(one.guard)) for one in ranked)
+    return Judged(LAWFUL[said], MEANING[said], findings, sum(one.verdict == "ok" for one in found))
 
 
 # ---------------------------------------------------------------- the truths

@@ -10,9 +10,10 @@ from rangli.service.settling.approval import REAL
 from rangli.service.views import PlanView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Listing, Slice, Sort, Want
+from rangli.web.console.listing import Column, Listing, Slice, Want, by_time, by_words
 from rangli.web.console.planparts import TRUTHS, ask_lab, compared, example, numbered, shown_parts
 from rangli.web.console.programmes import CHANNEL_STATES
+from rangli.web.console.shelf import By, shelved
 from rangli.web.console.words import Link, State
 
 COLUMNS: Final = (
@@ -24,7 +25,10 @@ COLUMNS: Final = (
     Column("position", "流水位置", "Journal position", "link"),
     Column("state", "状态", "State", "state"),
 )
-NEW_OR_OLD: Final = (Sort("new", "新的在前", "Newest first"), Sort("old", "旧的在前", "Oldest first"))
+SORTS: Final[By[PlanView]] = {
+    **dict.fromkeys(by_time("number"), lambda view: view.number),
+    **dict.fromkeys(by_words("plan", "方案", "plan"), lambda view: view.name),
+}
 ACTIVE: Final = State("active", "现行", "active", "good")
 PAST: Final = State("past", "已被取代", "replaced", "plain")
 
@@ -85,12 +89,9 @@ def versions(call: Call) -> Shown:
     newest = plans[-1].number
 
     def fetch(want: Want) -> Slice:
-        first = int(want.cursor[:9]) if want.cursor.isascii() and want.cursor.isdigit() else 0
-        rows = [_row(path, view, newest) for view in (plans if want.sort == "old" else reversed(plans))]
-        stop = first + want.limit
-        return Slice(rows[first:stop], str(stop) if stop < len(rows) else "")
+        return shelved(plans, want, SORTS, lambda view: str(view.number), lambda view: _row(path, view, newest))
 
-    listing = Listing("versions", "版本", "Versions", COLUMNS, fetch, sorts=NEW_OR_OLD)
+    listing = Listing("versions", "版本", "Versions", COLUMNS, fetch, sorts=tuple(SORTS))
     return call.listing(listing, "plans/versions.html", tabs=tabs_of(call), plans=plans, pair=_pair(call, plans))
 
 

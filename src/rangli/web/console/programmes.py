@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from functools import cache
+from functools import cache, partial
 from typing import Final, NamedTuple
 
 from rangli.errors import (
@@ -25,7 +25,9 @@ from rangli.service.settling.approval import CHANNELS, REAL, SECONDS_PER_DAY, ad
 from rangli.service.views import ProgrammeView
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door
-from rangli.web.console.listing import Column, Filter, Listing, Slice, Sort, Want
+from rangli.web.console.listing import Column, Filter, Listing, Slice, Want, by_count, by_time, by_words
+from rangli.web.console.shelf import By, shelved
+from rangli.web.console.states import SETTLERS
 from rangli.web.console.words import Link, State
 
 DAYS_MAX: Final = 400
@@ -34,13 +36,6 @@ ENTERED: Final = ("name", "plan", "channel", "hold_days", "reason", "opinion", "
 CHANNEL_STATES: Final = {
     "sandbox": State("sandbox", "沙箱", "sandbox", "plain"),
     "real": State("real", "真实通道", "real channel", "wait"),
-}
-ROLE_STATES: Final = {
-    "settling": State("settling", "结算中", "settling", "good"),
-    "warming": State("warming", "预热中", "warming up", "wait"),
-    "standby": State("standby", "备用", "standing by", "plain"),
-    "recovering": State("recovering", "恢复中", "recovering", "wait"),
-    "broken": State("broken", "已停止", "stopped", "bad"),
 }
 VERDICT_STATES: Final = {
     "ok": State("ok", "真实通道可启用", "a real channel may run it", "good"),
@@ -67,11 +62,13 @@ FILTERS: Final = (
     ),
 )
 
-SORTS: Final = (
-    Sort("new", "新的在前", "Newest first"),
-    Sort("old", "旧的在前", "Oldest first"),
-    Sort("name", "按项目名", "By name"),
-)
+SORTS: Final[By[ProgrammeLine]] = {
+    **dict.fromkeys(by_time("created"), lambda line: line.created_at),
+    **dict.fromkeys(by_words("name", "项目名", "name"), lambda line: line.name),
+    **dict.fromkeys(by_words("plan", "方案", "plan"), lambda line: line.plan),
+    **dict.fromkeys(by_count("orders", "订单", "orders"), lambda line: line.orders),
+    **dict.fromkeys(by_words("state", "状态", "state"), lambda line: [*SETTLERS, line.role].index(line.role)),
+}
 
 
 class Preset(NamedTuple):
@@ -109,16 +106,10 @@ def programmes(call: Call) -> Shown:
             if want.filters.get("name", "").casefold() in line.name.casefold()
             and want.filters.get("channel", line.channel) == line.channel
         ]
-        if want.sort != "new":
-            wanted = sorted(wanted, key=lambda line: line.name if want.sort == "name" else line.created_at)
-        names = [line.name for line in wanted]
-        start = names.index(want.cursor) if want.cursor in names else 0
-        stop = start + want.limit
-        return Slice([_row(call, line) for line in wanted[start:stop]], names[stop] if stop < len(names) else "")
+        return shelved(wanted, want, SORTS, lambda line: line.name, partial(_row, call))
 
-    listing = Listing(
-        "programmes", "项目", "Programmes", COLUMNS, fetch, FILTERS, SORTS, empty=("还没有项目。", "There are no programmes yet.")
-    )
+    empty = ("还没有项目。", "There are no programmes yet.")
+    listing = Listing("programmes", "项目", "Programmes", COLUMNS, fetch, FILTERS, tuple(SORTS), empty)
     return call.listing(listing, "plans/programmes.html")
 
 
@@ -131,7 +122,7 @@ def _row(call: Call, line: ProgrammeLine) -> dict[str, object]:
         "number": line.plan_number,
         "channel": CHANNEL_STATES[line.channel],
         "orders": line.orders,
-        "state": ROLE_STATES.get(line.role, State(line.role, line.role, line.role)),
+        "state": SETTLERS.get(line.role, State(line.role, line.role, line.role)),
         "created": line.created_at,
     }
 

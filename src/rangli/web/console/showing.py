@@ -8,22 +8,11 @@ from typing import TYPE_CHECKING, Final
 from rangli.service.looking.browsing import Looked
 from rangli.service.views import TransferView
 from rangli.web.console.listing import Row, Slice
-from rangli.web.console.words import Amount, Link, State, in_beijing
+from rangli.web.console.words import Amount, Link, in_beijing
 
 if TYPE_CHECKING:
     from rangli.web.console.call import Call
 
-KINDS: Final = {
-    "order": State("order", "订单", "order"),
-    "refund": State("refund", "退款", "refund", "wait"),
-    "sale": State("sale", "卖出积分", "sale of points"),
-    "injection": State("injection", "注资", "injection", "good"),
-    "closing": State("closing", "关账", "closing"),
-    "activation": State("activation", "方案生效", "plan activated", "good"),
-    "cancellation": State("cancellation", "取消", "cancellation", "wait"),
-    "release": State("release", "释放", "release", "good"),
-}
-"""Kind of a decision -> in words."""
 POCKETS: Final = {
     "wallet": ("钱包", "wallet"),
     "points": ("积分", "points"),
@@ -99,6 +88,10 @@ def transfer_rows(call: Call, transfers: Sequence[TransferView]) -> list[list[ob
 
 def slice_of(looked: Looked, rows: list[Row]) -> Slice:
     """A page of a table; if it is shorter than a page might be, with how far was looked."""
+    if looked.is_waiting:
+        zh = f"正在读入这些天的流水,已读 {looked.percent}%;全部读完,才知道谁排在前面。"
+        en = f"Reading the journal of these days, {looked.percent}% so far; what comes first is known when all of it is read."
+        return Slice(rows, looked.next, zh, en, is_waiting=True)
     if not looked.next or (not looked.upto and looked.percent == 100):  # noqa: PLR2004 -- all of it
         return Slice(rows, looked.next)
     if looked.upto:
@@ -107,3 +100,8 @@ def slice_of(looked: Looked, rows: list[Row]) -> Slice:
     else:
         zh, en = f"已查过 {looked.percent}%", f"Looked through {looked.percent}%"
     return Slice(rows, looked.next, f"{zh},后面还有没查的;点“下一页”接着查。", f"{en}; there is more: go on with the next page.")
+
+
+def with_note(page: Slice, zh: str, en: str) -> Slice:
+    """The same page, and this before whatever else it tells."""
+    return page._replace(zh=f"{zh}{page.zh}", en=f"{en} {page.en}".rstrip())

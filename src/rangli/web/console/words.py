@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
 BEIJING: Final = timezone(timedelta(hours=8))
@@ -26,6 +26,14 @@ class Amount(NamedTuple):
 
     text: str
     unit: str = "CNY"
+
+
+class Measured(NamedTuple):
+    """A number as it is read at a glance, 1.23 MB, and exactly, 1234567 B."""
+
+    text: str
+    number: str
+    unit: str
 
 
 class Link(NamedTuple):
@@ -67,6 +75,25 @@ def in_beijing(instant: str) -> str:
     if not instant:
         return ""
     return datetime.fromisoformat(instant).astimezone(BEIJING).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def exact(value: object, kind: str, lang: str) -> dict[str, str]:
+    """What a cell holds where it does not show just that: the value and its unit, as files have them, and what a time sorts by.
+
+    >>> exact(Amount("1234.500000"), "money", "en")
+    {'value': '1234.500000', 'unit': 'yuan'}
+    >>> exact("2026-01-05T12:30:00+08:00", "time", "en")
+    {'order': '20260105043000000000'}
+    """
+    if isinstance(value, Amount):
+        return {"value": value.text, "unit": UNITS[value.unit][lang != "zh"]} if value.text else {}
+    if isinstance(value, Measured):
+        return {"value": value.number, "unit": value.unit}
+    if not value or not isinstance(value, str | int):
+        return {}
+    if kind == "time":
+        return {"order": datetime.fromisoformat(str(value)).astimezone(UTC).strftime("%Y%m%d%H%M%S%f")}
+    return {"value": str(value)} if kind in ("hash", "count") else {}
 
 
 def decimals(value: object) -> int:
