@@ -194,7 +194,7 @@ def test_it_says_that_it_compiles_and_listens_when_it_has(
             super().note(zh, en)
             told.set()
 
-    monkeypatch.setattr("rangli.service.live.rehearse", lambda *_: told.wait(20))  # it compiles until it has said so
+    monkeypatch.setattr("rangli.service.running.rehearse", lambda *_: told.wait(20))  # it compiles until it has said so
     monkeypatch.setattr("rangli.cli.serving.QUIET_SECONDS", 0)
     monkeypatch.setattr("rangli.cli.serving.Face", Telling)
     served.append(lambda service: roles.update(service.health().programmes))

@@ -80,7 +80,7 @@ def test_a_programme_is_warming_until_its_rehearsal_is_over(url: str, monkeypatc
         seen.append((connection.closed, plan.name))
         assert go.wait(20)
 
-    monkeypatch.setattr("rangli.service.live.rehearse", rehearse)
+    monkeypatch.setattr("rangli.service.running.rehearse", rehearse)
     with process(url, rehearsing=True) as service:
         service.create("new", "zengzhi")
         before = service.health()
@@ -102,7 +102,7 @@ def test_a_rehearsal_that_fails_is_told_and_stops_nothing(
     def rehearse(_: Connection, plan: programmes.PlanRow) -> None:
         raise psycopg.OperationalError(plan.name)
 
-    monkeypatch.setattr("rangli.service.live.rehearse", rehearse)
+    monkeypatch.setattr("rangli.service.running.rehearse", rehearse)
     with process(url, rehearsing=True) as service:
         service.create("new", "weituanbao")
         assert service.wait_rehearsed(20)

@@ -13,11 +13,11 @@ from rangli.plan.guards import judge, verdict
 from rangli.plan.law import VERDICTS, guards
 from rangli.service import Service
 from rangli.service.clock import SetClock
-from rangli.service.looking.lag import lags
-from rangli.service.looking.meters import UNMEASURED, Meter, watched
-from rangli.service.looking.passing import LETTERS_MAX, PACKETS_MAX, ROWS_MAX, passing
 from rangli.service.requests import ClosingRequest
 from rangli.service.settling import recovery
+from rangli.service.watching.lag import lags
+from rangli.service.watching.meters import UNMEASURED, Meter, watched
+from rangli.service.watching.passing import LETTERS_MAX, PACKETS_MAX, ROWS_MAX, passing
 from rangli.store import programmes
 from rangli.store.database import Database
 

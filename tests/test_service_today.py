@@ -16,10 +16,10 @@ from service_worlds import MARKET, NOON, SEASON, done, journal_of, micro, order,
 from rangli.money import parse_yuan
 from rangli.service import Running
 from rangli.service.clock import SetClock
-from rangli.service.looking import today
-from rangli.service.looking.today import Today, together
 from rangli.service.requests import ClosingRequest, InjectionRequest, RefundRequest, SaleRequest
 from rangli.service.views import DecisionView
+from rangli.service.watching import today
+from rangli.service.watching.today import Today, together
 
 house, url = worlds.house, worlds.url
 

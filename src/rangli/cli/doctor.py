@@ -149,7 +149,7 @@ def _programs_and_disk(folder: Path) -> Iterator[Finding]:
 def _database(data: Path | None) -> Iterator[Finding]:
     """What the check-up of the database finds, or why there is none to check."""
     from rangli.service.clock import system_clock
-    from rangli.service.looking.checkup import check_database
+    from rangli.service.watching.checkup import check_database
 
     try:
         with opened(data, migrate=False) as it, it.database.connect() as connection:

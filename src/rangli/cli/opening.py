@@ -224,7 +224,7 @@ def _need_progress(opened: Opened, running: Running) -> None:
 
 def is_settled(connection: Any, number: int) -> bool:  # noqa: ANN401 - psycopg is loaded when it is needed
     """Whether any process settles this programme now."""
-    from rangli.service.looking.checkup import settled_since
+    from rangli.service.watching.checkup import settled_since
 
     return settled_since(connection, number) is not None
 

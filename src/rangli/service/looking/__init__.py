@@ -1,1 +1,1 @@
-"""What one may ask of a programme that goes on: single things, lists, sums, and how it fares. Nothing here changes anything."""
+"""What one may ask of a programme that goes on: single things, lists and sums. Nothing here changes anything."""

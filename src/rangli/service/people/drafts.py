@@ -41,7 +41,7 @@ from rangli.store.database import Connection, Database
 from rangli.store.drafts import DraftRow
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 TITLE_LETTERS_MAX: Final = 100
 DOCUMENT_LETTERS_MAX: Final = 1_000_000

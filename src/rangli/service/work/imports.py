@@ -37,7 +37,7 @@ from rangli.store.database import Database
 from rangli.store.keys import hashes_of
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 CHECKING: Final = "checking"
 CHECKED: Final = "checked"

@@ -29,7 +29,7 @@ from rangli.store.database import Connection, Database
 from rangli.store.seal import Newest, VerificationRow
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
     from rangli.service.settling.verify import Verified
 
 GREEN, AMBER, RED, GREY = "green", "amber", "red", "grey"

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, Final
 
 from rangli.money import mul_div, print_ratio
-from rangli.service.looking.checkup import check_database
-from rangli.service.looking.lag import Kept, Lag, lags
+from rangli.service.watching.checkup import check_database
+from rangli.service.watching.lag import Kept, Lag, lags
 from rangli.service.work.seal import Verification
 from rangli.web.console.call import Call, Shown
 from rangli.web.console.door import Door

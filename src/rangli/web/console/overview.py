@@ -13,10 +13,10 @@ import msgspec
 from rangli.errors import FieldRefused, NotSettling, RangliError
 from rangli.money import print_micro, print_yuan
 from rangli.plan.law import VERDICTS
-from rangli.service.looking.meters import UNMEASURED, watched
-from rangli.service.looking.passing import passing
-from rangli.service.looking.today import Day, together
 from rangli.service.people.acts import COMMAND_LINE
+from rangli.service.watching.meters import UNMEASURED, watched
+from rangli.service.watching.passing import passing
+from rangli.service.watching.today import Day, together
 from rangli.service.work.seal import AMBER, GREEN, GREY, RED, SealView
 from rangli.web.console.call import OK, Call, Shown
 from rangli.web.console.door import COOKIE, Door

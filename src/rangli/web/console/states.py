@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from rangli.service.looking.meters import UNMEASURED
+from rangli.service.watching.meters import UNMEASURED
 from rangli.web.console.words import State
 
 DECISIONS: Final = {

@@ -22,7 +22,7 @@ from rangli.store import rows, today
 from rangli.store.database import Connection, Database
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 DECISIONS_MAX: Final = 4_000
 """That one question reads, of all programmes together."""

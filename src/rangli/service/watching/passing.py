@@ -16,7 +16,7 @@ from rangli.store.database import Database
 from rangli.store.journal import Row
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 ROWS_MAX: Final = 20
 """Decisions that are told at once; of more, the newest."""

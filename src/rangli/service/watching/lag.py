@@ -13,7 +13,7 @@ from rangli.store import lag
 from rangli.store.database import Database
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 
 class Kept(msgspec.Struct, frozen=True):

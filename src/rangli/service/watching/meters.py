@@ -22,7 +22,7 @@ from rangli.store import programmes
 from rangli.store.database import Database
 
 if TYPE_CHECKING:
-    from rangli.service.live import Running
+    from rangli.service.running import Running
 
 UNMEASURED: Final = "unmeasured"
 FULL: Final = 1_000
