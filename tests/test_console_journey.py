@@ -21,6 +21,7 @@ from rangli.store.server import EmbeddedServer
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
 
 NAME, PASSWORD = "南门小吃街", "correct horse battery"
+COLLEAGUE, OTHER_PASSWORD = "小陈", "another horse battery"
 WAIT_MS = 90_000
 """Kernels may have to be compiled, and the machine is shared."""
 
@@ -60,11 +61,8 @@ def there(_servers: Callable[[str], EmbeddedServer]) -> Iterator[Town]:
         browser.close()
 
 
-def test_the_first_owner_signs_in_and_makes_the_password_his_own(there: Town) -> None:
-    """What `rangli serve` prints once is good for one thing: to be replaced."""
-    made = there.service.staff.ensure_owner()
-    assert made is not None
-    name, once = made
+def come_in(there: Town, name: str, once: str, password: str) -> None:
+    """Somebody signs in with a one-time password, which is good for one thing: to be replaced."""
     there.open("/")
     there.page.get_by_label("姓名").fill(name)
     there.page.get_by_label("密码").fill(once)
@@ -72,12 +70,20 @@ def test_the_first_owner_signs_in_and_makes_the_password_his_own(there: Town) ->
     there.open("/programmes")
 
     expect(there.page).to_have_url(re.compile("/console/me"))
-    there.page.locator("input[name=new]").fill(PASSWORD)
-    there.page.locator("input[name=again]").fill(PASSWORD)
+    there.page.locator("input[name=new]").fill(password)
+    there.page.locator("input[name=again]").fill(password)
     there.press("修改")
     there.open("/programmes")
 
     expect(there.page.locator("h1")).to_contain_text("项目")
+
+
+def test_the_first_owner_signs_in_and_makes_the_password_his_own(there: Town) -> None:
+    """What `rangli serve` prints once; it prints nothing the next time."""
+    made = there.service.staff.ensure_owner()
+    assert made is not None
+    come_in(there, *made, PASSWORD)
+
     assert there.service.staff.ensure_owner() is None
 
 
@@ -189,3 +195,46 @@ def test_a_statement_is_saved_as_a_sheet_and_its_numbers_are_numbers(there: Town
 
     assert len(entries) == len(rows)
     assert [Decimal(entry.amount) for entry in entries] == [Decimal(str(row[place])) for row in rows]
+
+
+def test_two_people_change_a_plan_and_begin_a_real_programme(there: Town) -> None:
+    """What one proposes the other approves; for real money the second shows at the first one's side who he is."""
+    there.open("/members/new")
+    there.page.locator("input[name=name]").fill(COLLEAGUE)
+    there.page.locator("select[name=role]").select_option("operations")
+    there.press("添加")
+    once = there.page.locator("dl.facts code").inner_text()
+    second = Town(there.service, there.url, there.page.context.browser.new_context().new_page())  # type: ignore[union-attr]
+    second.page.on("dialog", lambda dialog: dialog.accept())
+    come_in(second, COLLEAGUE, once, OTHER_PASSWORD)
+
+    there.open(f"/p/{NAME}/plan")
+    there.press("修改此方案")
+    text = there.page.locator("#document")
+    text.fill(re.sub(r"max: *25%", "max: 20%", text.input_value()))
+    there.press("保存并审阅")
+    there.page.locator("textarea[name=reason]").first.fill("再降一些")
+    there.press("提案")
+    expect(there.page.locator("main")).to_contain_text("须由另一位成员批准")
+    assert 0 == there.page.get_by_role("button", name="批准并启用").count()
+    second.open(there.page.url.removeprefix(f"{there.url}/console"))
+    second.page.locator("textarea[name=reason]").first.fill("同意")
+    second.press("批准并启用")
+    expect(second.page.get_by_role("status").first).to_contain_text("第 3 版已启用")
+
+    there.open("/programmes/new")
+    there.page.locator("input[name=name]").fill("真实街")
+    there.page.locator("input[name=plan][value=weituanbao-lawful]").check()
+    there.page.locator("input[name=channel][value=real]").check()
+    there.page.get_by_text("签字(仅真实通道)").click()
+    there.page.locator("textarea[name=reason]").fill("开业")
+    there.page.locator("input[name=other]").fill(COLLEAGUE)
+    there.page.locator("input[name=other_password]").fill(OTHER_PASSWORD)
+    there.page.locator("textarea[name=other_reason]").fill("已核对")
+    there.press("建立")
+    expect(there.page.get_by_role("status").first).to_contain_text("项目 真实街 已建立")
+
+    assert "max: 20%" in there.service.running(NAME).plans()[-1].document
+    signed = [{one["name"] for one in there.service.running(name).plans()[-1].signed} for name in (NAME, "真实街")]
+    assert [{"owner", COLLEAGUE}] * 2 == signed
+    second.page.context.close()
