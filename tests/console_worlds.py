@@ -5,12 +5,14 @@ A module takes the fixture (``console = console_worlds.console``) and shares one
 
 from __future__ import annotations
 
+import re
 import secrets
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from html.parser import HTMLParser
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psycopg
@@ -42,6 +44,16 @@ class Page:
         reader = _Words()
         reader.feed(self.text)
         return " ".join("".join(reader.parts).split())
+
+
+def path_in(programme: str, *parts: str) -> str:
+    """An address in a programme."""
+    return "/p/" + "/".join(quote(part, safe="") for part in (programme, *parts))
+
+
+def order_ids(page: Page) -> list[str]:
+    """The orders that a list shows."""
+    return re.findall(r'<a href="/console/p/[^"/]*/orders/[^"?]*">([^<]*)</a>', page.text)
 
 
 class _Words(HTMLParser):
@@ -119,12 +131,12 @@ class ConsoleSite:
         return visitor
 
     def statements(self, what: Callable[[], object]) -> list[str]:
-        """The SQL statements that pages made meanwhile."""
+        """The SQL statements that pages made meanwhile, but for the empty one by which a pool tries a connection."""
         made: list[str] = []
         execute = psycopg.Cursor.execute
 
         def noted(cursor: Any, query: Any, *args: Any, **more: Any) -> Any:  # noqa: ANN401
-            if threading.current_thread().name.startswith("rangli web"):
+            if query and threading.current_thread().name.startswith("rangli web_"):
                 made.append(query if isinstance(query, str) else str(query))
             return execute(cursor, query, *args, **more)
 

@@ -20,7 +20,7 @@ from rangli.web.console.operations import size
 
 console = console_worlds.console
 
-STATEMENTS_MAX: Final = 12
+STATEMENTS_MAX: Final = 8
 ADDRESS: Final = "https://erp.example.com/rangli"
 SECONDS: Final = 120
 

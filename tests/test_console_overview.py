@@ -28,7 +28,7 @@ from rangli.web.console.words import Amount, shown
 console = console_worlds.console
 
 COMPILED: Final = os.environ.get("NUMBA_DISABLE_JIT") != "1"
-STATEMENTS_MAX: Final = 12
+STATEMENTS_MAX: Final = 8
 """Of a page, however many orders and programmes there are; every question of the pool's is one more."""
 BURST: Final = 20_000
 EVENT_BYTES_MAX: Final = 2**15

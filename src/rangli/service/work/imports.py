@@ -26,6 +26,7 @@ import numpy as np
 
 from rangli.errors import FileRefused, ImportNotFound, ImportNotReady, NotSettling, RangliError, Unavailable
 from rangli.files.orders import FIELDS
+from rangli.files.sheets import harmless
 from rangli.files.texts import BATCH_ROWS, OrderTexts
 from rangli.money import mul_div
 from rangli.service.clock import Clock, rfc3339
@@ -57,7 +58,6 @@ RETRY_SECONDS: Final = 1
 KINDS: Final = (".csv", ".parquet", ".ndjson", ".jsonl")
 REFUSED_HEAD: Final = ("line", "order_id", "field", "code", "zh", "en")
 _SHOWN_LETTERS: Final = 60
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 log = logging.getLogger("rangli.imports")
 
@@ -450,12 +450,11 @@ def _head() -> bytes:
 
 
 def _write_refused(out: IO[bytes], refused: Sequence[RefusedRow]) -> None:
-    """More of them. What a spreadsheet would take for a formula is kept a text (CWE-1236)."""
+    """More of them."""
     lines = io.StringIO()
     write = csv.writer(lines)
     for row in refused:
-        cells = [str(getattr(row, name)) for name in REFUSED_HEAD]
-        write.writerow([f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells])
+        write.writerow([harmless(str(getattr(row, name))) for name in REFUSED_HEAD])
     out.write(lines.getvalue().encode(errors="replace"))
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 import xlsxwriter
 
 from rangli.errors import FieldRefused
+from rangli.files.sheets import harmless
 from rangli.web.console.words import UNITS, Amount, Link, State, in_beijing
 
 PAGE: Final = 100
@@ -28,8 +29,6 @@ FORMATS: Final = {
 }
 """What a listing can be saved as, and the media type."""
 _NUMBERS: Final = ("money", "count")
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
-"""With these a text would be a formula to a spreadsheet (CWE-1236)."""
 
 DIGITS_MAX: Final = 18
 """Of a number that is a cursor."""
@@ -260,14 +259,10 @@ def _csv(listing: Listing, rows: list[Row], lang: str, *, is_cut: bool) -> bytes
     write = csv.writer(out)
     write.writerow([name for _, name in heads(listing, lang)])
     for row in rows:
-        write.writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in _cells(listing, row, lang)])
+        write.writerow([harmless(cell) if isinstance(cell, str) else cell for cell in _cells(listing, row, lang)])
     if is_cut:
         write.writerow([_cut(lang)])
     return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def _xlsx(listing: Listing, rows: list[Row], lang: str, *, is_cut: bool) -> bytes:
