@@ -116,6 +116,12 @@ def pages(reader: Reader, running: Running, last: int) -> dict[str, str]:
         "accounts by last decision": f"{base}/accounts?sort=latest",
         "a shop's statement": f"{base}/accounts/{quote('merchant:店7:concession', safe='')}",
         "the platform's statement": f"{base}/accounts/{quote('platform:surplus', safe='')}",
+        "a shop's statement, oldest first": f"{base}/accounts/{quote('merchant:店7:concession', safe='')}?sort=oldest",
+        "an agent's statement, oldest first": f"{base}/accounts/{quote('agent:商务7:wallet', safe='')}?sort=oldest",
+        "the platform's statement, oldest first": f"{base}/accounts/{quote('platform:surplus', safe='')}?sort=oldest",
+        "the platform's statement, oldest first, five pages on": reader.next_pages(
+            f"{base}/accounts/{quote('platform:surplus', safe='')}?sort=oldest", 5
+        ),
         "journal": f"{base}/journal",
         "overview": base,
     }

@@ -53,6 +53,25 @@ class Line(NamedTuple):
     """Of an order."""
 
 
+class Leg(NamedTuple):
+    """One leg of a decision."""
+
+    position: int
+    line: int
+    """Its place in the decision, from 1."""
+    kind: int
+    at: int
+    key: str
+    source: int
+    destination: int
+    amount: int
+    code: int
+
+    def gained(self, account: int) -> int:
+        """What it brought an account, in micro."""
+        return self.amount * ((self.destination == account) - (self.source == account))
+
+
 class HeldLine(NamedTuple):
     """An order that waits, or was cancelled (``due_at`` None)."""
 
@@ -225,6 +244,43 @@ def last_touch(connection: Connection, programme: int, account: int, after: int,
         " AND (%s = ANY(source) OR %s = ANY(destination)) ORDER BY position DESC LIMIT 1",
         [programme, after, upto, account, account],
     ).fetchone()
+    return 0 if row is None else int(row[0])
+
+
+def touches(connection: Connection, programme: int, account: int, first: int, last: int, limit: int) -> list[int]:
+    """The first few decisions from one position to another that touched an account, found by looking at all of them in order."""
+    cursor = connection.execute(
+        "SELECT position FROM journal WHERE programme = %s AND position >= %s AND position <= %s"
+        " AND (%s = ANY(source) OR %s = ANY(destination)) ORDER BY position LIMIT %s",
+        [programme, first, last, account, account, limit],
+    )
+    return [int(row[0]) for row in cursor]
+
+
+def legs(
+    connection: Connection, programme: int, account: int, positions: Sequence[int], place: tuple[int, int], limit: int
+) -> list[Leg]:
+    """The first few legs that touched an account in the decisions at these positions, from a place (position, line) on."""
+    cursor = connection.execute(
+        """
+        SELECT j.position, leg.line, j.kind, j.at, j.key, leg.source, leg.destination, leg.amount, leg.code
+        FROM journal j, unnest(j.source, j.destination, j.amount, j.code)
+             WITH ORDINALITY AS leg (source, destination, amount, code, line)
+        WHERE j.programme = %(programme)s AND j.position = ANY(%(positions)s)
+          AND (leg.source = %(account)s OR leg.destination = %(account)s) AND (j.position > %(position)s OR leg.line >= %(line)s)
+        ORDER BY j.position, leg.line LIMIT %(limit)s
+        """,
+        {
+            "programme": programme, "positions": list(positions), "account": account, "position": place[0], "line": place[1],
+            "limit": limit,
+        },
+    )  # fmt: skip
+    return [Leg(*row) for row in cursor]
+
+
+def holder_since(connection: Connection, programme: int, holder: int) -> int:
+    """The decision that brought a holder, 0 for those that came with the programme."""
+    row = connection.execute("SELECT since FROM holder WHERE programme = %s AND number = %s", [programme, holder]).fetchone()
     return 0 if row is None else int(row[0])
 
 

@@ -47,6 +47,11 @@ class Row(NamedTuple):
 
 
 _ROW: Final = ", ".join(Row._fields)
+_BEFORE: Final = (
+    "coalesce(j.source_before[array_position(j.source, %(account)s)],"
+    " j.destination_before[array_position(j.destination, %(account)s)], 0)::int8"
+)
+"""The decision before ``j`` that touched the account, 0 for none."""
 
 
 # ---------------------------------------------------------------- writing
@@ -246,24 +251,37 @@ def walk(connection: Connection, programme: int, account: int, position: int, li
     Every step is one look-up by primary key.
     """
     columns = ", ".join(f"j.{name}" for name in Row._fields)
-    names = ", ".join(Row._fields)
-    before = (
-        "coalesce(j.source_before[array_position(j.source, %(account)s)],"
-        " j.destination_before[array_position(j.destination, %(account)s)], 0)::int8"
-    )
     query = f"""
         WITH RECURSIVE walk AS (
-            SELECT {columns}, {before} AS before, 1 AS step FROM journal j
+            SELECT {columns}, {_BEFORE} AS before, 1 AS step FROM journal j
             WHERE j.programme = %(programme)s AND j.position = %(position)s
             UNION ALL
-            SELECT {columns}, {before}, walk.step + 1 FROM walk JOIN journal j
+            SELECT {columns}, {_BEFORE}, walk.step + 1 FROM walk JOIN journal j
             ON j.programme = %(programme)s AND j.position = walk.before WHERE walk.step < %(limit)s AND walk.before > 0
         )
-        SELECT {names}, before FROM walk ORDER BY step
+        SELECT {_ROW}, before FROM walk ORDER BY step
     """  # noqa: S608 -- our own columns
     with connection.cursor() as cursor:
         cursor.execute(query, {"programme": programme, "account": account, "position": position, "limit": limit})
         return [(Row(*row[:-1]), row[-1]) for row in cursor]
+
+
+def chain(connection: Connection, programme: int, account: int, position: int, stop: int, steps: int) -> tuple[list[int], int]:
+    """The positions of the same decisions, newest first, as far as those above ``stop``; and the next one down, 0 for none."""
+    cursor = connection.execute(
+        f"""
+        WITH RECURSIVE walk AS (
+            SELECT %(position)s::int8 AS position, 0 AS step
+            UNION ALL
+            SELECT {_BEFORE}, walk.step + 1 FROM walk JOIN journal j
+            ON j.programme = %(programme)s AND j.position = walk.position WHERE walk.step < %(steps)s AND walk.position > %(stop)s
+        )
+        SELECT position FROM walk ORDER BY step
+        """,  # noqa: S608 -- our own columns
+        {"programme": programme, "account": account, "position": position, "stop": stop, "steps": steps},
+    )
+    *found, following = [int(row[0]) for row in cursor]
+    return found, following
 
 
 def moved(connection: Connection, programme: int, account: int, after_position: int, upto: int) -> int:

@@ -41,12 +41,13 @@ from rangli.money import mul_div, print_micro, print_ratio, print_yuan
 from rangli.service.clock import Clock, rfc3339
 from rangli.service.looking import ranked
 from rangli.service.looking.browsing import LARGEST, NEWEST, OLDEST, SMALLEST, Looked
+from rangli.service.looking.forward import Forward
 from rangli.service.looking.holdings import AccountsWanted, Holdings
 from rangli.service.looking.reading import Reading, account_cursor
 from rangli.service.looking.stretches import Stretches
 from rangli.service.settling.recovery import Recovered
 from rangli.service.settling.settler import Settler
-from rangli.service.views import StatementView
+from rangli.service.views import BalanceView, StatementView
 from rangli.store import browse, journal
 from rangli.store.browse import Kept
 from rangli.store.database import Connection, Database
@@ -180,6 +181,7 @@ class Money(Reading):
         super().__init__(database, settler, clock)
         self._sums: Stretches[Ints] = Stretches(database, self._load, lambda one, more: one + more)
         self._holdings = Holdings(settler.published)
+        self._forward = Forward(database, self._number)
         self._samples: dict[int, tuple[int, int, int]] = {}
         """By the position of a checkpoint: when, pool and supply."""
 
@@ -202,20 +204,37 @@ class Money(Reading):
 
     def statement_at(self, path: str, at: int, limit: int = 100) -> StatementView:
         """The first page of an account's statement as it stood after a decision. Raises AccountNotFound, FieldRefused."""
+        then, micro, start = self._then(path, at)
+        if not start:
+            return StatementView(then.account, then.unit, then.balance, at, [], "")
+        page = self.statement(path, account_cursor(start, micro), limit)
+        return StatementView(then.account, then.unit, then.balance, at, page.entries, page.next)
+
+    def held_at(self, path: str, at: int) -> BalanceView:
+        """What an account held after a decision. Raises AccountNotFound, FieldRefused."""
+        return self._then(path, at)[0]
+
+    def statement_forward(self, path: str, cursor: str = "", limit: int = 100, *, at: int | None = None) -> Looked:
+        """A page of an account's statement oldest first, as it is or as it stood after a decision; it finds EntryView.
+
+        Raises AccountNotFound, FieldRefused.
+        """
+        account, accounts = self._account(path)
+        seen = self._settler.published
+        with seen.lock:
+            position, last = seen.position, int(seen.last[account]) if account < len(seen.last) else 0
+        _check_moment(position if at is None else at, position)
+        return self._forward.page(account, accounts, (last, position if at is None else at), cursor, limit)
+
+    def _then(self, path: str, at: int) -> tuple[BalanceView, int, int]:
+        """What an account held after a decision, also in micro, and the last one until then that touched it, 0 for none."""
         account, accounts = self._account(path)
         seen = self._settler.published
         with seen.lock:
             now, position = seen.books.balance_micro(account), seen.position
-        if not 0 <= at <= position:
-            raise FieldRefused("at", f"应在 0 至 {position} 之间", f"it must be between 0 and {position}")
-        micro, start = (self._walked_back(account, at) if account >= FIXED else None) or self._reckoned(
-            account, at, now, position
-        )
-        unit, text = UNIT_NAMES[unit_of_account(account)], print_micro(micro)
-        if not start:
-            return StatementView(accounts.path(account), unit, text, at, [], "")
-        page = self.statement(path, account_cursor(start, micro), limit)
-        return StatementView(page.account, unit, text, at, page.entries, page.next)
+        _check_moment(at, position)
+        micro, last = (self._walked_back(account, at) if account >= FIXED else None) or self._reckoned(account, at, now, position)
+        return BalanceView(accounts.path(account), UNIT_NAMES[unit_of_account(account)], print_micro(micro), at), micro, last
 
     def _walked_back(self, account: int, at: int) -> tuple[int, int] | None:
         """What an account held after a decision, and the last one until then that touched it.
@@ -470,6 +489,12 @@ def _sorted_by(queue: _Queue, sort: str) -> int:
     if sort in (LARGEST, SMALLEST):
         return queue.pot_micro
     return NOBODY if sort == OLDEST and queue.oldest < 0 else queue.oldest
+
+
+def _check_moment(at: int, position: int) -> None:
+    """Raises FieldRefused for a decision that has not been made."""
+    if not 0 <= at <= position:
+        raise FieldRefused("at", f"应在 0 至 {position} 之间", f"it must be between 0 and {position}")
 
 
 def _kept_of(kept: Kept, account: int) -> tuple[int, int]:

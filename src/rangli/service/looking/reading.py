@@ -33,6 +33,7 @@ from rangli.service.views import (
     TrialBalanceView,
 )
 from rangli.store import journal, programmes, rows
+from rangli.store.browse import Leg
 from rangli.store.database import Connection, Database
 from rangli.store.journal import Row
 from rangli.store.keys import hash_of
@@ -115,17 +116,10 @@ class Reading:
                 continue
             if account not in (row.source[k], row.destination[k]):
                 continue
-            delta = row.amount[k] * ((row.destination[k] == account) - (row.source[k] == account))
-            other = row.source[k] if row.destination[k] == account else row.destination[k]
-            zh, en = code_words(row.code[k])
-            yield (
-                EntryView(
-                    row.position, k + 1, rfc3339(row.at), rows.KIND_NAMES[row.kind], row.key, accounts.path(other),
-                    print_micro(delta), print_micro(running), CODE_NAMES[row.code[k]], zh, en,
-                ),
-                delta,
-            )  # fmt: skip
-            running -= delta
+            transfer = row.source[k], row.destination[k], row.amount[k], row.code[k]
+            leg = Leg(row.position, k + 1, row.kind, row.at, row.key, *transfer)
+            yield entry_view(leg, account, accounts, running), leg.gained(account)
+            running -= leg.gained(account)
 
     def trial_balance(self) -> TrialBalanceView:
         """The sum of all balances by unit, and what the institutions hold."""
@@ -264,6 +258,16 @@ class Reading:
 
 
 assert len(NAMES) == len(PARTY_NAMES[:9])
+
+
+def entry_view(leg: Leg, account: int, accounts: Accounts, held_micro: int) -> EntryView:
+    """A leg as the statement of an account has it, with what that held after it."""
+    other = leg.source if leg.destination == account else leg.destination
+    zh, en = code_words(leg.code)
+    return EntryView(
+        leg.position, leg.line, rfc3339(leg.at), rows.KIND_NAMES[leg.kind], leg.key, accounts.path(other),
+        print_micro(leg.gained(account)), print_micro(held_micro), CODE_NAMES[leg.code], zh, en,
+    )  # fmt: skip
 
 
 def transfer_views(row: Row, accounts: Accounts) -> list[TransferView]:

@@ -15,7 +15,7 @@ from rangli.ledger.transfers import CODE_NAMES, CODES, REFUND, UNIT_NAMES
 from rangli.money import print_micro, print_percent
 from rangli.service.looking import holdings
 from rangli.service.looking import money as looking
-from rangli.service.looking.browsing import LARGEST, SMALLEST, DecisionLine
+from rangli.service.looking.browsing import LARGEST, OLDEST, SMALLEST, DecisionLine
 from rangli.service.looking.export import Format, export
 from rangli.service.looking.holdings import AccountsWanted
 from rangli.service.looking.money import PoolSample, TierView
@@ -137,6 +137,12 @@ def account(call: Call) -> Shown:
 
     def fetch(want: Want) -> Slice:
         at = _moment(running, want)
+        if want.sort == OLDEST:
+            if at is not None and held[0] is now:
+                held[0] = running.money.held_at(path, at)
+            found = running.money.statement_forward(path, want.cursor, want.limit, at=at)
+            some = slice_of(found, [_entry(call, now.unit, entry) for entry in found.found])
+            return _on_the_way(some, found.percent) if found.is_waiting else some
         page = running.statement(path, before=want.cursor, limit=want.limit) if want.cursor or at is None else None
         if at is not None and held[0] is now:  # once, also for a file of many pages
             held[0] = then = running.money.statement_at(path, at, want.limit)
@@ -160,8 +166,7 @@ def account(call: Call) -> Shown:
     )
     empty = ("当时还没有进出。", "Nothing had moved then.")
     name = f"statement-{path.replace(':', '-')}"
-    newest, _ = by_time("decided_at")  # an account's decisions are linked backwards, each to the one before: they are walked down
-    listing = Listing(name, "对账单", "Statement", columns, fetch, filters, (newest,), empty)
+    listing = Listing(name, "对账单", "Statement", columns, fetch, filters, by_time("decided_at"), empty)
     return call.listing(
         listing, "money/account.html", tabs=tabs(call), tab=path_of(call, "accounts"), path=now.account,
         about=account_words(call, now.account), held=lambda: held[0], now=now,
@@ -178,6 +183,12 @@ def _moment(running: Running, want: Want) -> int | None:
     if at and not (at.isascii() and at.isdigit() and len(at) <= len(str(1 << 31))):
         raise FieldRefused("at", "应为流水号,如 42", "it must be the number of a decision, as 42")
     return int(at) if at else None
+
+
+def _on_the_way(page: Slice, percent: int) -> Slice:
+    """A page that waits for the account's first entry, with how far the way back to it has been gone."""
+    zh = f"正在往回找这个账户的第一笔,已走完 {percent}%;找到了,才能从头列起。"
+    return page._replace(zh=zh, en=f"Going back to this account's first entry, {percent}% so far; the statement begins there.")
 
 
 def _entry(call: Call, unit: str, entry: EntryView) -> Row:
