@@ -27,6 +27,8 @@ url = service_worlds.url
 service = test_service_browsing.service
 
 SURPLUS = "platform:surplus"
+ASKED_MAX = 1_000
+"""Pages of a statement, and asks for those that wait."""
 STATEMENTS_MAX = 6
 """Of a page: two walks, a look at the holder, one through the journal, the entries, and when the last decision seen was made."""
 
@@ -66,7 +68,7 @@ def going(programme: Running, way: Way) -> Iterator[None]:
 def forward(programme: Running, path: str, limit: int = 100, at: int | None = None, cursor: str = "") -> list[EntryView]:
     """Page after page, and each that waits is asked for again."""
     entries: list[EntryView] = []
-    while True:
+    for _ in range(ASKED_MAX):
         page = programme.money.statement_forward(path, cursor, limit, at=at)
         assert len(page.found) <= limit
         assert len(page.found) == limit or not page.next or page.is_waiting or page.upto
@@ -74,6 +76,7 @@ def forward(programme: Running, path: str, limit: int = 100, at: int | None = No
         cursor = page.next
         if not cursor:
             return entries
+    pytest.fail(f"the statement of {path} does not end")
 
 
 def backward(programme: Running, path: str, at: int | None = None) -> list[EntryView]:
@@ -176,7 +179,7 @@ def test_a_long_walk_is_waited_for_and_each_ask_goes_on_with_it(service: Service
     plain = backward(market, SURPLUS)
     with going(market, WAYS["down the chain, a step an ask"]):
         percents, cursor = [], ""
-        while True:
+        for _ in range(ASKED_MAX):
             page = market.money.statement_forward(SURPLUS, cursor, 7)
             if not page.is_waiting:
                 break
@@ -190,13 +193,24 @@ def test_a_long_walk_is_waited_for_and_each_ask_goes_on_with_it(service: Service
         assert plain[:7] == page.found
 
 
+def test_nobody_waits_for_a_walk_without_end(service: Service) -> None:
+    """After so many steps the journal is looked through, however thinly the account's decisions lie."""
+    market = service.running("market")
+    with going(market, Way(1, 1, wait=4)):
+        first, second = (market.money.statement_forward(SURPLUS) for _ in range(2))
+
+        assert first.is_waiting
+        assert not second.is_waiting
+        assert second.upto
+
+
 def test_a_page_that_found_less_says_how_far_it_looked(service: Service) -> None:
     """And goes on there, also when there was nothing."""
     market = service.running("market")
     touched = {entry.position for entry in backward(market, "platform:funding")}
     with going(market, WAYS["through the journal, three decisions a page"]):
         percents, cursor, empty = [], "", 0
-        while True:
+        for _ in range(ASKED_MAX):
             page = market.money.statement_forward("platform:funding", cursor)
             cursor = page.next
             if not cursor:
@@ -241,7 +255,7 @@ def test_entries_that_come_between_two_pages_disturb_no_other(url: str, way: str
         done(programme.do(orders(range(6))))
         found: list[EntryView] = []
         cursor, more = "", 6
-        while True:
+        for _ in range(ASKED_MAX):
             page = programme.money.statement_forward(SURPLUS, cursor, 3)
             found += page.found
             cursor = page.next

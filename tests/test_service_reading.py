@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import threading
 from collections import defaultdict
@@ -207,6 +208,24 @@ def test_accounts_that_are_not_there_are_not_found(market: Running) -> None:
                 ask(path)
     assert "wallet" in market.balance(f"consumer:{encode_name(ODD)}:wallet").account
     assert [] == market.statement("consumer:c1:vouchers").entries
+
+
+def test_nobody_puts_a_balance_of_his_own_on_a_page(both: Told) -> None:
+    """A cursor holds what the account held there: changed in any part, or given for another account, it is refused."""
+    programme = both.programme
+    page = programme.statement("platform:surplus", limit=2)
+    text = base64.urlsafe_b64decode(page.next + "=" * (-len(page.next) & 3)).decode()
+    parts = text.split(".")
+    forged = [[*parts[:i], str(int(part) + 1), *parts[i + 1 :]] for i, part in enumerate(parts[:3])]
+    forged.append([*parts[:3], f"{int(parts[3], 16) ^ 1:032x}"])
+    for some in forged:
+        cursor = base64.urlsafe_b64encode(".".join(some).encode()).decode().rstrip("=")
+        with pytest.raises(FieldRefused, match="cursor"):
+            programme.statement("platform:surplus", before=cursor)
+    with pytest.raises(FieldRefused, match="cursor"):
+        programme.statement("programme:pool", before=page.next)
+
+    assert programme.statement("platform:surplus", before=page.next, limit=2).entries
 
 
 @pytest.mark.parametrize("cursor", ["x", "====", "MQ", "MS4y", "MS4yLjMuNA", "LTEuMS4x", "字", "MC4xLjE", "\0", "A" * 10_000])

@@ -43,7 +43,7 @@ from rangli.service.looking import ranked
 from rangli.service.looking.browsing import LARGEST, NEWEST, OLDEST, SMALLEST, Looked
 from rangli.service.looking.forward import Forward
 from rangli.service.looking.holdings import AccountsWanted, Holdings
-from rangli.service.looking.reading import Reading, account_cursor
+from rangli.service.looking.reading import Place, Reading
 from rangli.service.looking.stretches import Stretches
 from rangli.service.settling.recovery import Recovered
 from rangli.service.settling.settler import Settler
@@ -207,8 +207,10 @@ class Money(Reading):
         then, micro, start = self._then(path, at)
         if not start:
             return StatementView(then.account, then.unit, then.balance, at, [], "")
-        page = self.statement(path, account_cursor(start, micro), limit)
-        return StatementView(then.account, then.unit, then.balance, at, page.entries, page.next)
+        account, accounts = self._account(path)
+        return StatementView(
+            then.account, then.unit, then.balance, at, *self._page(account, accounts, Place(start, micro), limit)
+        )
 
     def held_at(self, path: str, at: int) -> BalanceView:
         """What an account held after a decision. Raises AccountNotFound, FieldRefused."""

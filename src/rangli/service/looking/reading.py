@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
+import hmac
 from collections.abc import Iterator
-from typing import cast
+from typing import NamedTuple, cast
 
 from rangli.engine.draw import commitment
 from rangli.errors import AccountNotFound, FieldRefused, NotSettling, OrderNotFound
@@ -45,6 +46,17 @@ MICRO_PER_DAY = 86_400_000_000
 BEIJING_MICRO = 8 * 3_600_000_000
 LINE_MAX = 1 << 30
 """After every line of a decision."""
+TAG_LETTERS = 32
+"""Of the tag in a cursor."""
+NO_CURSOR = ("cursor", "不是这份对账单给出的游标;请从第一页开始", "is no cursor of this statement; begin with the first page")
+
+
+class Place(NamedTuple):
+    """Where a page of a statement begins: before a line of a decision, and what the account held there."""
+
+    position: int
+    held_micro: int
+    line: int = LINE_MAX
 
 
 class Reading:
@@ -85,29 +97,46 @@ class Reading:
     def statement(self, path: str, before: str, limit: int) -> StatementView:
         """A page of entries, newest first, from the cursor ``before`` on."""
         account, accounts = self._account(path)
-        limit = max(1, min(limit, PAGE_MAX))
         seen = self._settler.published
         with seen.lock:
             balance, position = seen.books.balance_micro(account), seen.position
             start = int(seen.last[account]) if account < len(seen.last) else 0
-        line, running = LINE_MAX, balance
-        if before:
-            start, line, running = _cursor(before)
-        entries: list[EntryView] = []
-        following = ""
-        with self._database.reading() as connection:
-            walked = journal.walk(connection, self._number, account, start, limit + 1) if start else []
-            for row, _ in walked:
-                for entry, delta in self._entries(row, account, accounts, line if row.position == start else LINE_MAX, running):
-                    if len(entries) == limit:
-                        following = account_cursor(entry.position, running, entry.line + 1)
-                        break
-                    entries.append(entry)
-                    running -= delta
-                if following:
-                    break
+        place, tag = _place(before) if before else (Place(start, balance), "")
+        entries, following = self._page(account, accounts, place, limit, tag)
         unit = UNIT_NAMES[unit_of_account(account)]
         return StatementView(accounts.path(account), unit, print_micro(balance), position, entries, following)
+
+    def _page(
+        self, account: int, accounts: Accounts, place: Place, limit: int, tag: str = ""
+    ) -> tuple[list[EntryView], str]:  # fmt: skip
+        """A page of an account's entries from a place on, and the cursor of the next.
+
+        tag : of a place that came from outside; raises FieldRefused if it is not what was given out with this place
+        """
+        entries: list[EntryView] = []
+        running, limit = place.held_micro, max(1, min(limit, PAGE_MAX))
+        with self._database.reading() as connection:
+            walked = journal.walk(connection, self._number, account, place.position, limit + 1) if place.position else []
+        if tag and not (walked and hmac.compare_digest(tag, self._tag(account, place, walked[0][0].hash))):
+            raise FieldRefused(*NO_CURSOR)
+        for row, _ in walked:
+            line = place.line if row.position == place.position else LINE_MAX
+            for entry, delta in self._entries(row, account, accounts, line, running):
+                if len(entries) == limit:
+                    there = Place(entry.position, running, entry.line + 1)
+                    return entries, _cursor(there, self._tag(account, there, row.hash))
+                entries.append(entry)
+                running -= delta
+        return entries, ""
+
+    def _tag(self, account: int, place: Place, head: bytes) -> str:
+        """What nobody else can write beside a place: the balance there is not taken on trust.
+
+        It hangs on the decision's hash, so a cursor does not outlive the journal that it was given for.
+        """
+        secret = self._recovered().standing.programme.secret
+        text = f"statement {account} {place.position} {place.line} {place.held_micro} ".encode() + bytes(head)
+        return hmac.digest(secret, text, "sha256").hex()[:TAG_LETTERS]
 
     def _entries(self, row: Row, account: int, accounts: Accounts, line: int, running: int) -> Iterator[tuple[EntryView, int]]:
         """The entries of one decision, last first, those before ``line``; each with what it changed."""
@@ -291,18 +320,19 @@ def leg_views(
     return out
 
 
-def account_cursor(position: int, running: int, line: int = LINE_MAX) -> str:
-    """Where a page of a statement begins: before this line of the decision, and the balance there."""
-    return base64.urlsafe_b64encode(f"{position}.{line}.{running}".encode()).decode().rstrip("=")
+def _cursor(place: Place, tag: str) -> str:
+    """A place as text that is given out."""
+    text = f"{place.position}.{place.line}.{place.held_micro}.{tag}"
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def _cursor(text: str) -> tuple[int, int, int]:
-    """What ``account_cursor`` was given. Raises FieldRefused."""
+def _place(text: str) -> tuple[Place, str]:
+    """What ``_cursor`` was given. Raises FieldRefused."""
     try:
-        parts = base64.urlsafe_b64decode(text + "=" * (-len(text) & 3)).decode("ascii").split(".")
-        position, line, running = (int(part) for part in parts)
+        position, line, held, tag = base64.urlsafe_b64decode(text + "=" * (-len(text) & 3)).decode("ascii").split(".")
+        place = Place(int(position), int(held), int(line))
     except (ValueError, binascii.Error) as fault:
-        raise FieldRefused("cursor", "不是本接口给出的游标", "is no cursor of ours") from fault
-    if not (0 < position < 2**31 and 0 < line < 2**31 and abs(running) < 2**62):
-        raise FieldRefused("cursor", "不是本接口给出的游标", "is no cursor of ours")
-    return position, line, running
+        raise FieldRefused(*NO_CURSOR) from fault
+    if not (0 < place.position < 2**31 and 0 < place.line < 2**31 and abs(place.held_micro) < 2**62 and len(tag) == TAG_LETTERS):
+        raise FieldRefused(*NO_CURSOR)
+    return place, tag
