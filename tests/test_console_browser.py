@@ -13,14 +13,14 @@ import pytest
 from console_pages import Town
 from console_worlds import ConsoleSite, Visitor
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
-from test_prospectus_pages import CHROMIUM
+from test_prospectus_pages import CHROMIUM, needs_browser
 
 from rangli.service.people.acts import COMMAND_LINE
 from rangli.service.work.seal import Record
 from rangli.store.server import EmbeddedServer
 from rangli.web.console.door import COOKIE
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
+pytestmark = needs_browser
 
 AXE = (files("axe_playwright_python") / "axe.min.js").read_text("utf-8")
 SERIOUS = ("serious", "critical")

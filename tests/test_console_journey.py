@@ -12,13 +12,13 @@ import openpyxl
 import pytest
 import web_worlds
 from playwright.sync_api import Page, expect, sync_playwright
-from test_prospectus_pages import CHROMIUM
+from test_prospectus_pages import CHROMIUM, needs_browser
 from web_worlds import order
 
 from rangli.service import Service
 from rangli.store.server import EmbeddedServer
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
+pytestmark = needs_browser
 
 NAME, PASSWORD = "南门小吃街", "correct horse battery"
 COLLEAGUE, OTHER_PASSWORD = "小陈", "another horse battery"

@@ -14,7 +14,7 @@ import console_worlds
 import openpyxl
 import pyarrow.parquet as pq
 import pytest
-from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
+from console_worlds import SCRIPT, ConsoleSite, Page, Visitor, path_in
 from service_worlds import MARKET, SEASON, done, micro, order, orders
 from test_service_browsing import SEASON_LIFE
 
@@ -66,7 +66,7 @@ def visitor(console: ConsoleSite, market: Running, season: Running) -> Visitor:
 
 def at(running: Running, *parts: str) -> str:
     """An address in a programme."""
-    return "/p/" + "/".join(quote(part, safe="") for part in (running.name, *parts))
+    return path_in(running.name, *parts)
 
 
 def test_accounts_lead_to_their_statements(market: Running, visitor: Visitor) -> None:

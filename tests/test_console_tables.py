@@ -14,7 +14,7 @@ import test_console_browser
 from console_worlds import ConsoleSite, Visitor
 from playwright.sync_api import Browser, Locator, Page, expect
 from test_console_browser import DESK, PHONE, Screen
-from test_prospectus_pages import CHROMIUM
+from test_prospectus_pages import needs_browser
 from web_worlds import POINTS, SHOP, fresh, order
 
 from rangli.service.looking.money import LotLine, Money
@@ -24,7 +24,6 @@ from rangli.web.console import orders
 from rangli.web.console.frame import turn
 from rangli.web.console.listing import Column, Listing, Slice, Sort
 
-needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
 console = console_worlds.console
 browser = test_console_browser.browser
 

@@ -6,11 +6,11 @@ import re
 import secrets
 from collections.abc import Callable
 from typing import Final, NamedTuple
-from urllib.parse import quote, unquote
+from urllib.parse import unquote
 
 import console_worlds
 import pytest
-from console_worlds import SCRIPT, ConsoleSite, Page, Visitor
+from console_worlds import SCRIPT, ConsoleSite, Page, Visitor, path_in
 from markupsafe import escape
 from service_worlds import MARKET, SEASON, done, order, orders
 from web_worlds import SHOP
@@ -60,7 +60,7 @@ def visitor(console: ConsoleSite) -> Visitor:
 
 def at(running: Running, *parts: str) -> str:
     """An address in a programme."""
-    return "/p/" + "/".join(quote(part, safe="") for part in (running.name, *parts))
+    return path_in(running.name, *parts)
 
 
 def rows_of(page: Page) -> list[str]:

@@ -19,6 +19,7 @@ from rangli.plan import load
 PAGES = Path(__file__).parents[1] / "docs" / "prospectus"
 NAMES = ("weituanbao", "moudian", "zengzhi")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; `make test` installs it on Debian when it may")
 WIDTHS = (390, 1280)
 A4 = 688
 """Pixels between the margins of a sheet."""
